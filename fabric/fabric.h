@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * fabric - starts and stops everything, in order: program, plan, EAL, ports, contexts, workers.
+ *
+ * One fabric per process (EAL starts once). Whoever calls flx_fabric_start is the control thread.
+ */
+#pragma once
+
+#include <stdint.h>
+#include <stdio.h>
+
+#include "fabric/flx.h"
+#include "fabric/ledger.h"
+#include "fabric/options.h"
+
+struct flx_fabric;
+
+/*
+ * flx_fabric_check - check @program and plan its placement; touches nothing
+ * Prints groups, fluxions and the plan to @out. 0, or -errno after one flx_error per fault.
+ */
+int flx_fabric_check(struct flx_program *program, const struct flx_options *options, FILE *out);
+
+/*
+ * flx_fabric_start - check, bring up and run @program
+ * Prints the placement and the derived EAL line to @out (NULL: nowhere). On failure nothing stays
+ * running, and flx_error has said why: -EINVAL a bad program or option (exit status 2), another -errno
+ * when the machine refused. @program stays the caller's and must outlive the fabric.
+ */
+int flx_fabric_start(struct flx_fabric **fabric, struct flx_program *program,
+		     const struct flx_options *options, FILE *out);
+
+/* The ledger now, see ledger.h; exact per worker, never estimated. Context: control thread. */
+void flx_fabric_ledger(struct flx_fabric *fabric, struct flx_ledger *ledger);
+
+/*
+ * flx_fabric_drain - admit nothing new and wait until nothing is in flight
+ * 0; -ETIMEDOUT after @timeout_ms; -EINTR when *@interrupted (may be NULL) becomes nonzero.
+ */
+int flx_fabric_drain(struct flx_fabric *fabric, uint32_t timeout_ms,
+		     const volatile int *interrupted);
+
+/*
+ * flx_fabric_stop - stop the workers, fill @ledger (may be NULL) a last time, take the ports down, free
+ * everything. Returns the number of buffers that did not come back to their pools: 0, or a bug.
+ */
+uint32_t flx_fabric_stop(struct flx_fabric *fabric, struct flx_ledger *ledger);

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * ledger - promise 6: received + generated = delivered + consumed + drops + in flight + unexplained.
+ *
+ * Every worker's part balances exactly at its quiescent points: what came in (from ports and lanes, or
+ * was made) is what went out (to ports and lanes, consumed, dropped) and what its queues hold, counted
+ * by looking at the queues. The sum over workers therefore balances too, however far apart their
+ * snapshots were taken, and what is left over is a bug.
+ */
+#pragma once
+
+#include <stdint.h>
+#include <stdio.h>
+
+#include "fabric/base.h"
+#include "fabric/drops.h"
+#include "fabric/flx.h"
+
+struct flx_port_ledger {
+	char name[64];
+	uint64_t received;  /* frames taken from RX queues */
+	uint64_t delivered; /* frames that TX queues took */
+	uint64_t refused;   /* frames that the NIC dropped because we did not poll (rx_missed) */
+	uint64_t rx_nombuf;
+	uint64_t rx_errors;
+	uint64_t tx_errors;
+};
+
+struct flx_fluxion_ledger {
+	char id[FLX_ID_MAX + 1];
+	uint64_t arrived;   /* messages sent to it */
+	uint64_t handled;   /* of these, handler returned 0 */
+	uint64_t failed;    /* of these, dropped under an error */
+	uint64_t pending;   /* of these, in vectors now */
+	uint64_t consumed;  /* not sent on */
+	uint64_t generated; /* made by it */
+	uint64_t errors[135]; /* failed by errno; [0] is any beyond */
+};
+
+struct flx_ledger {
+	uint64_t received;
+	uint64_t generated;
+	uint64_t delivered;
+	uint64_t consumed;
+	uint64_t dropped;    /* sum of drops and of all fluxions' failed */
+	int64_t in_flight;   /* looked up in vectors, lanes, staging, TX and ARP queues */
+	int64_t unexplained; /* the rest: 0, or a bug */
+
+	struct flx_drops drops;
+	uint32_t port_count;
+	struct flx_port_ledger port[FLX_PORTS_MAX];
+	uint32_t fluxion_count;
+	struct flx_fluxion_ledger fluxion[FLX_FLUXIONS_MAX + FLX_FLUXION_FIRST];
+
+	uint64_t contexts;	/* committed now */
+	uint64_t pool_free;	/* buffers */
+	uint64_t pool_size;
+	uint32_t worker_count;
+	uint32_t worker_busy_pct[FLX_WORKERS_MAX]; /* since the previous ledger of this fabric */
+	uint64_t worker_handled[FLX_WORKERS_MAX];  /* messages, since start */
+	uint64_t worker_busy_tsc[FLX_WORKERS_MAX]; /* cycles in turns that found work, since start */
+};
+
+/* Prints @ledger as the table that `flx run` ends with: only rows and reasons that are not 0. */
+void flx_ledger_print(const struct flx_ledger *ledger, FILE *out);

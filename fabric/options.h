@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * options - what an operator may choose, as a value. Command line, configuration file and tests fill
+ * it; flx_fabric_start reads it. Zero means the default everywhere.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "fabric/base.h"
+
+struct flx_options {
+	const char *port[FLX_PORTS_MAX]; /* specs, see pmd-config/port.h */
+	uint32_t port_count;
+	const char *ip[FLX_PORTS_MAX]; /* CIDR of each port, "198.18.0.1/24"; NULL: none */
+	uint32_t ip_count;
+	const char *gateway;	     /* IPv4, for flx_send_to beyond the ports' networks; NULL: none */
+	uint32_t workers;	     /* 0: as the topology suggests */
+	uint32_t cpu[FLX_WORKERS_MAX]; /* CPU of each worker; cpu_count 0: choose */
+	uint32_t cpu_count;
+	bool oversubscribe; /* more workers than CPUs are wanted */
+	bool dev;	    /* no root, no hugepages, no PCI: ordinary memory */
+	uint32_t credits;   /* messages in flight at most; 0: 4,096 + 1,024 per worker */
+	uint32_t lane_size; /* elements of a lane's ring, power of two; 0: 1,024 */
+	uint8_t rss_key[40];
+	bool rss_key_given;
+	char *const *eal; /* the operator's own EAL arguments; ends at NULL; NULL: none */
+};
