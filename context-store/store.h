@@ -25,6 +25,7 @@ struct flx_context_type_conf {
 	uint32_t context_size; /* bytes, 1..4096 */
 	uint32_t capacity;     /* records at most */
 	uint32_t worker_count; /* who may own slices */
+	bool huge;	       /* hugepages wanted; false: ordinary pages, and no warning */
 	void (*init)(void *context); /* NULL: zeroes */
 };
 

@@ -343,20 +343,21 @@ static_assert(sizeof(struct flx_elem) == 16, "a lane moves it as one 128-bit wor
 
 /* Where a stream leads, resolved. count 1: to is the number; else it indexes the program's list. */
 struct flx_target {
-	uint16_t to;
-	uint16_t count; /* 0: no such stream */
+	uint32_t to;
+	uint32_t count; /* 0: no such stream */
 };
 
 /* A handler's call. The fabric's: an app uses the functions. One per worker, reused. */
 struct flx_call {
 	struct flx_msg *owned;	/* the message given, until it is sent */
 	struct flx_elem *sends; /* next free place; committed when the handler succeeds */
-	struct flx_elem *sends_end;
 	const struct flx_target *targets; /* FLX_STREAMS_MAX of them */
 	int error;			  /* first failure of a call below; 0: none */
 	uint32_t made;			  /* messages allocated in this call */
+	struct flx_elem *first;		  /* first send of this call */
 	struct flx_worker *worker;
-	struct flx_msg *making[FLX_SENDS_MAX]; /* allocated and not yet sent; NULL once sent */
+	uint64_t made_sent; /* bit i: making[i] was sent */
+	struct flx_msg *making[FLX_SENDS_MAX];
 };
 
 /* Out of line: fan-out, allocated messages, and every misuse. */
@@ -374,10 +375,11 @@ int flx_send_slow(struct flx_call *call, uint32_t stream, struct flx_msg *msg);
 static inline int flx_send(struct flx_call *call, uint32_t stream, struct flx_msg *msg)
 {
 	if (unlikely(msg != call->owned || stream >= FLX_STREAMS_MAX ||
-		     call->targets[stream].count != 1 || call->sends == call->sends_end))
+		     call->targets[stream].count != 1))
 		return flx_send_slow(call, stream, msg);
 	call->owned = NULL;
-	*call->sends++ = (struct flx_elem){.msg = msg, .fluxion = call->targets[stream].to};
+	*call->sends++ = (struct flx_elem){
+		.msg = msg, .fluxion = (uint16_t)call->targets[stream].to};
 	return 0;
 }
 

@@ -22,6 +22,12 @@
 struct flx_arp;
 
 /*
+ * Room that the callers of flx_arp_handle and flx_arp_poll give: a batch of answers, each of which
+ * releases what waited for it. 512 elements are 8 KiB of stack.
+ */
+#define FLX_ARP_OUT_MAX 512
+
+/*
  * flx_arp_alloc - an empty table
  * @entries: neighbours at most, 1..65,536
  * @waiting: messages at most that wait for one address

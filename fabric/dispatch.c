@@ -1,0 +1,322 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * dispatch - runs handlers in batches, and routes what they sent.
+ */
+#include "fabric/worker.h"
+
+#include "context-store/record.h"
+
+/* Messages whose lines are asked for ahead of the one that is worked on. */
+#define PREFETCH_AHEAD 4
+
+/* ------------------------------------------------------------------------------------------ routing */
+
+static inline void push_vector(struct flx_worker *worker, uint32_t fluxion,
+			       const struct flx_elem *elems, uint32_t count)
+{
+	flx_fifo_push(&worker->vectors[fluxion], &worker->chunks, elems, count);
+	worker->pending[fluxion / 64] |= 1ull << (fluxion % 64);
+	worker->stats->fluxion[fluxion].arrived += count;
+}
+
+/* To the vector of this worker, or the lane to another. */
+static inline void push(struct flx_worker *worker, uint32_t to, uint32_t fluxion,
+			const struct flx_elem *elems, uint32_t count)
+{
+	if (to == worker->index) {
+		push_vector(worker, fluxion, elems, count);
+	} else {
+		flx_lane_put(&worker->lanes_out[to], &worker->chunks, elems, count);
+		worker->dirty_lanes |= 1ull << to;
+		worker->stats->put += count;
+	}
+}
+
+/* A message that has no key: dropped at the fluxion that it was for. */
+static void drop_keyless(struct flx_worker *worker, const struct flx_elem *elem, int error)
+{
+	struct flx_fluxion_stats *stats = &worker->stats->fluxion[elem->fluxion];
+
+	stats->arrived++;
+	flx_stats_fail(stats, (uint32_t)-error);
+	flx_worker_end(worker, elem->msg);
+}
+
+/* The slice of @elem from its key; false: it had none, and is gone. */
+static inline bool find_slice(struct flx_worker *worker, const struct flx_fluxion_entry *fluxion,
+			      struct flx_elem *elem)
+{
+	uint8_t key[FLX_KEY_MAX];
+	int error;
+
+	if (fluxion->mode == FLX_PLACE_FLOW) {
+		/* The edge has set it: the port's own, or the same made in software. */
+		elem->slice = (uint16_t)(elem->msg->mbuf.hash.rss % FLX_SLICES);
+		return true;
+	}
+	error = fluxion->key(elem->msg, key);
+	if (unlikely(error)) {
+		drop_keyless(worker, elem, error);
+		return false;
+	}
+	elem->slice = flx_slice_of_key(key, fluxion->key_size);
+	return true;
+}
+
+static void route_keyed(struct flx_worker *worker, struct flx_elem *elems, uint32_t count)
+{
+	uint32_t number = elems->fluxion;
+	const struct flx_fluxion_entry *fluxion = &worker->fluxions[number];
+	const struct flx_route *route = &worker->routes->route[fluxion->group];
+	uint32_t run = 0; /* elements with the same owner, not pushed yet */
+	uint32_t owner = 0;
+
+	for (uint32_t i = 0; i < count; i++) {
+		if (i + PREFETCH_AHEAD < count)
+			rte_prefetch0(elems[i + PREFETCH_AHEAD].msg);
+		if (unlikely(!find_slice(worker, fluxion, &elems[i]))) {
+			if (run)
+				push(worker, owner, number, &elems[i - run], run);
+			run = 0;
+			continue;
+		}
+		if (run && route->owner[elems[i].slice] != owner) {
+			push(worker, owner, number, &elems[i - run], run);
+			run = 0;
+		}
+		owner = route->owner[elems[i].slice];
+		run++;
+	}
+	if (run)
+		push(worker, owner, number, &elems[count - run], run);
+}
+
+static void route_single(struct flx_worker *worker, struct flx_elem *elems, uint32_t count)
+{
+	uint32_t number = elems->fluxion;
+	uint16_t group = worker->fluxions[number].group;
+	uint16_t slice = worker->shared->registry->group[group].slice;
+
+	for (uint32_t i = 0; i < count; i++)
+		elems[i].slice = slice;
+	push(worker, worker->routes->route[group].owner[slice], number, elems, count);
+}
+
+/* Frames: to the TX queue of this worker, or to the worker that has one. */
+static void route_tx(struct flx_worker *worker, const struct flx_elem *elems, uint32_t count)
+{
+	for (uint32_t i = 0; i < count; i++) {
+		struct flx_tx *tx = &worker->tx[elems[i].msg->mbuf.port];
+
+		if (likely(tx->has_queue))
+			flx_fifo_push_one(&tx->frames, &worker->chunks, elems[i]);
+		else
+			push(worker, tx->owner, FLX_FLUXION_TX, &elems[i], 1);
+	}
+}
+
+static void route_run(struct flx_worker *worker, struct flx_elem *elems, uint32_t count)
+{
+	uint32_t number = elems->fluxion;
+
+	switch (number) {
+	case FLX_FLUXION_UDP:
+		flx_edge_send(worker->shared->edge, elems, count);
+		flx_worker_route(worker, elems, count); /* each is for TX or ARP now */
+		return;
+	case FLX_FLUXION_TX:
+		route_tx(worker, elems, count);
+		return;
+	case FLX_FLUXION_ARP:
+		push(worker, 0, FLX_FLUXION_ARP, elems, count); /* worker 0 runs it */
+		return;
+	}
+	switch (worker->fluxions[number].mode) {
+	case FLX_PLACE_LOCAL:
+		push_vector(worker, number, elems, count);
+		return;
+	case FLX_PLACE_SINGLE:
+		route_single(worker, elems, count);
+		return;
+	default:
+		route_keyed(worker, elems, count);
+	}
+}
+
+void flx_worker_route(struct flx_worker *worker, struct flx_elem *elems, uint32_t count)
+{
+	while (count) {
+		uint32_t run = 1;
+
+		while (run < count && elems[run].fluxion == elems->fluxion)
+			run++;
+		route_run(worker, elems, run);
+		elems += run;
+		count -= run;
+	}
+}
+
+/* ----------------------------------------------------------------------------------------- handlers */
+
+/* Routes the batch's sends when a handler with all its sends might not fit any more. */
+static inline void commit_sends(struct flx_worker *worker, uint32_t more_than)
+{
+	struct flx_call *call = &worker->call;
+	uint32_t count = (uint32_t)(call->sends - worker->sends);
+
+	if (count > more_than) {
+		flx_worker_route(worker, worker->sends, count);
+		call->sends = worker->sends;
+	}
+}
+
+/* Runs the handler for one message; returns whether it succeeded. */
+static inline bool handle(struct flx_call *call, flx_handler_fn handler, struct flx_msg *msg,
+			  void *context, struct flx_fluxion_stats *stats)
+{
+	int result;
+	uint32_t error;
+
+	call->owned = msg;
+	call->first = call->sends;
+	result = handler(call, msg, context);
+	/* The common case: sent its message, made none, failed nowhere. */
+	if (likely(!result && !call->error && !call->made && !call->owned))
+		return true;
+	error = flx_call_settle(call, msg, result, stats);
+	if (error)
+		flx_stats_fail(stats, error);
+	return !error;
+}
+
+static uint32_t run_plain(struct flx_worker *worker, const struct flx_fluxion_entry *fluxion,
+			  const struct flx_elem *elems, uint32_t count,
+			  struct flx_fluxion_stats *stats)
+{
+	flx_handler_fn handler = fluxion->handler;
+	uint32_t good = 0;
+
+	for (uint32_t i = 0; i < count; i++) {
+		good += handle(&worker->call, handler, elems[i].msg, NULL, stats);
+		commit_sends(worker, FLX_BATCH - 1);
+	}
+	return good;
+}
+
+/* Keys of a batch, one after the other, and each message's lines on their way into the cache. */
+static void gather_keys(const struct flx_fluxion_entry *fluxion, const struct flx_elem *elems,
+			uint32_t count, uint8_t *keys, uint16_t *slices)
+{
+	uint32_t size = fluxion->key_size;
+
+	for (uint32_t i = 0; i < count; i++) {
+		if (i + PREFETCH_AHEAD < count)
+			rte_prefetch0(elems[i + PREFETCH_AHEAD].msg);
+		slices[i] = elems[i].slice;
+		/* It succeeded when the message was routed, and is pure. */
+		if (size)
+			FLX_VERIFY(fluxion->key(elems[i].msg, keys + i * size) == 0);
+	}
+}
+
+static uint32_t run_context(struct flx_worker *worker, const struct flx_fluxion_entry *fluxion,
+			    const struct flx_elem *elems, uint32_t count,
+			    struct flx_fluxion_stats *stats)
+{
+	struct flx_context_type *type = worker->shared->context_types[fluxion->group];
+	struct flx_record **records = worker->batch_records;
+	uint16_t *slices = worker->batch_slices;
+	uint8_t *keys = worker->batch_keys;
+	uint32_t good = 0;
+
+	gather_keys(fluxion, elems, count, keys, slices);
+	flx_store_bind(type, worker->index, slices, keys, count, records);
+	for (uint32_t i = 0; i < count; i++) {
+		void *context;
+
+		if (unlikely(!records[i])) {
+			flx_stats_fail(stats, ENOSPC);
+			flx_worker_end(worker, elems[i].msg);
+			continue;
+		}
+		context = flx_record_open(type, records[i]);
+		if (handle(&worker->call, fluxion->handler, elems[i].msg, context, stats)) {
+			flx_record_commit(type, records[i]);
+			good++;
+		}
+		commit_sends(worker, FLX_BATCH - 1);
+	}
+	flx_store_settle(type, worker->index, slices, keys, count, records);
+	return good;
+}
+
+/* ARP packets, and messages that wait for an address; frames come out. */
+static uint32_t run_arp(struct flx_worker *worker, const struct flx_elem *elems, uint32_t count)
+{
+	struct flx_shared *shared = worker->shared;
+	struct flx_stats *stats = worker->stats;
+	struct flx_elem out[FLX_ARP_OUT_MAX];
+	uint64_t now_us = flx_now_us(&worker->call), made = 0, consumed = 0;
+	uint64_t dropped = flx_drops_sum(&stats->drops);
+	uint32_t frames;
+
+	frames = flx_arp_handle(shared->arp, shared->edge, elems, count, now_us, out,
+				FLX_ARP_OUT_MAX, &stats->drops, &made, &consumed);
+	stats->edge_generated += made;
+	stats->edge_consumed += consumed;
+	flx_purse_spend(&worker->purse, made);
+	flx_purse_return(&worker->purse, consumed + flx_drops_sum(&stats->drops) - dropped);
+	flx_worker_route(worker, out, frames);
+	return count;
+}
+
+static uint32_t run_fluxion(struct flx_worker *worker, uint32_t number)
+{
+	const struct flx_fluxion_entry *fluxion = &worker->fluxions[number];
+	struct flx_fluxion_stats *stats = &worker->stats->fluxion[number];
+	struct flx_fifo *vector = &worker->vectors[number];
+	struct flx_elem *elems;
+	uint32_t count = flx_fifo_peek(vector, &elems);
+	uint32_t good;
+
+	worker->call.targets = fluxion->targets;
+	if (unlikely(number == FLX_FLUXION_ARP)) {
+		good = run_arp(worker, elems, count);
+	} else if (unlikely(number == FLX_FLUXION_TX)) {
+		route_tx(worker, elems, count);
+		good = count;
+	} else if (fluxion->has_context) {
+		good = run_context(worker, fluxion, elems, count, stats);
+	} else {
+		good = run_plain(worker, fluxion, elems, count, stats);
+	}
+	stats->handled += good;
+	flx_fifo_pop(vector, &worker->chunks, count);
+	if (!vector->count)
+		worker->pending[number / 64] &= ~(1ull << (number % 64));
+	commit_sends(worker, 0);
+	return count;
+}
+
+uint32_t flx_worker_dispatch(struct flx_worker *worker)
+{
+	const uint32_t words = sizeof(worker->pending) / sizeof(worker->pending[0]);
+	uint32_t handled = 0;
+
+	/*
+	 * In the order of numbers, and each word is read again after each batch: a chain declared in
+	 * order runs from end to end in one turn. A fluxion runs at most once per turn, so that none
+	 * starves.
+	 */
+	for (uint32_t w = 0; w < words; w++) {
+		uint64_t not_yet = ~0ull;
+
+		while (worker->pending[w] & not_yet) {
+			uint32_t bit = (uint32_t)__builtin_ctzll(worker->pending[w] & not_yet);
+
+			handled += run_fluxion(worker, w * 64 + bit);
+			not_yet &= bit == 63 ? 0 : ~0ull << (bit + 1);
+		}
+	}
+	return handled;
+}
