@@ -99,6 +99,7 @@ struct flx_heads {
 enum flx_origin {
 	FLX_ORIGIN_NONE = 0, /* made by a handler: nobody to reply to */
 	FLX_ORIGIN_UDP4 = 1, /* came as UDP over IPv4 over Ethernet */
+	FLX_ORIGIN_ARP = 2,  /* an ARP packet, on its way to its fluxion: no handler sees one */
 };
 
 static_assert(sizeof(struct flx_heads) == sizeof(uint32_t), "shares hash.fdir.hi");

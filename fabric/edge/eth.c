@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "fabric/edge/eth.h"
+
+static bool is_tag(const uint8_t *type)
+{
+	return flx_load16(type) == RTE_BE16(RTE_ETHER_TYPE_VLAN) ||
+	       flx_load16(type) == RTE_BE16(RTE_ETHER_TYPE_QINQ);
+}
+
+uint32_t flx_eth_tags_size(const uint8_t *data, uint32_t size)
+{
+	uint32_t tags = 0;
+
+	while (is_tag(data + FLX_ETH_TYPE + tags)) {
+		if (tags == FLX_ETH_TAGS_MAX * FLX_ETH_TAG_SIZE)
+			return UINT32_MAX;
+		tags += FLX_ETH_TAG_SIZE;
+		if (size < FLX_ETH_SIZE + tags)
+			return UINT32_MAX;
+	}
+	return tags;
+}
