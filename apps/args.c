@@ -307,8 +307,7 @@ static int check_together(struct flx_args *args)
 	}
 	if (options->ip_count > options->port_count) {
 		flx_error("--ip %s: %u networks for %u ports; give a --port for each",
-			  options->ip[options->port_count], options->ip_count,
-			  options->port_count);
+			  options->ip[options->port_count], options->ip_count, options->port_count);
 		return -EINVAL;
 	}
 	if (options->cpu_count && options->workers && options->workers != options->cpu_count) {

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * args - what `flx run` and `flx check` are told, by the command line and by the configuration file.
+ * args - what `flx run` and `flx check` are told, by command line and configuration file.
  *
- * One table holds every option: its name, how its value is read and where that goes. The command line
- * takes `--name value` and `--name=value`, the file `name = value`. What the command line gives wins:
- * the file's lines of that name are passed over. Unknown names, values that are not understood in
- * full, and what is given twice are refused, each with one flx_error.
+ * One table holds every option: its name, how its value is read and where that goes. The command
+ * line takes `--name value` and `--name=value`, the file `name = value`. What the command line
+ * gives wins: the file's lines of that name are passed over. Unknown names, values that are not
+ * understood in full, and what is given twice are refused, each with one flx_error.
  */
 #pragma once
 

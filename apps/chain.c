@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * chain - empty fluxions in a row, for measuring what a hop costs: main >> f1 -> ... -> fn -> reply.
+ * chain - empty fluxions in a row, for measuring hops: main >> f1 -> ... -> fn -> reply.
  *
  * With `--set spread=off` no fluxion has a context, so every hop stays on its worker. With
- * `--set spread=on` they belong by turns to two groups of a single context each: where the two are on
- * different workers, every hop between fluxions crosses.
+ * `--set spread=on` they belong by turns to two groups of a single context each: where the two are
+ * on different workers, every hop between fluxions crosses.
  */
 #include <stdio.h>
 #include <stdlib.h>

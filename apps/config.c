@@ -15,7 +15,7 @@
 
 /* rte_cfgfile reads into CFG_NAME_LEN + CFG_VALUE_LEN + 4 bytes: less the line feed and the NUL. */
 #define LINE_MAX_BYTES (CFG_NAME_LEN + CFG_VALUE_LEN)
-#define COMMENT '#'
+#define COMMENT	       '#'
 
 #define NAME_CHARACTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-"
 
@@ -28,7 +28,7 @@ static const char *const section_names[FLX_CONFIG_SECTIONS] = {
 struct reading {
 	const char *path;
 	uint32_t line;
-	int section;			     /* enum flx_config_section; -1: none yet */
+	int section;			    /* enum flx_config_section; -1: none yet */
 	uint32_t seen[FLX_CONFIG_SECTIONS]; /* line of its heading; 0: not seen */
 	uint32_t count;
 	uint32_t entry_line[FLX_CONFIG_ENTRIES_MAX];
@@ -153,7 +153,8 @@ static int check_section(struct reading *reading, char *heading)
 		reading->section = i;
 		return 0;
 	}
-	return refuse(reading, "unknown section; give [flx] (options of flx run) or [app] (settings)");
+	return refuse(reading,
+		      "unknown section; give [flx] (options of flx run) or [app] (settings)");
 }
 
 static int check_entry(struct reading *reading, char *line)
@@ -262,8 +263,8 @@ static struct rte_cfgfile *parse(const struct reading *reading)
 }
 
 /*
- * Copies the entries of @file. cfgfile keeps no line numbers: the n-th entry of the first section is
- * the n-th that was checked, and so on.
+ * Copies the entries of @file. cfgfile keeps no line numbers: the n-th entry of the first section
+ * is the n-th that was checked, and so on.
  */
 static void take_entries(struct flx_config *config, struct reading *reading,
 			 struct rte_cfgfile *file)

@@ -8,6 +8,7 @@
  */
 #include "fabric/flx.h"
 
+/* The order of fluxions[]. */
 enum { MAIN, HANDLER, REPLY };
 
 /* The streams of main and handler: each has one. */
@@ -21,7 +22,7 @@ static int pass(struct flx_call *call, struct flx_msg *msg, void *context)
 	return flx_send(call, NEXT, msg);
 }
 
-/* Writes @value so that it ends before @end; returns its first digit. snprintf takes 100 cycles. */
+/* Writes @value so that it ends before @end; returns its first digit. */
 static char *write_decimal(uint64_t value, char *end)
 {
 	do {
@@ -50,19 +51,19 @@ static int reply(struct flx_call *call, struct flx_msg *msg, void *context)
 }
 
 static struct flx_fluxion fluxions[] = {
-	[MAIN] = {
+	{
 		.id = "main",
 		.tags = {"network"},
 		.listen = {.udp = 7000},
 		.streams = {[NEXT] = {FLX_STREAM_START, {"handler"}}},
 		.handler = pass,
 	},
-	[HANDLER] = {
+	{
 		.id = "handler",
 		.streams = {[NEXT] = {FLX_STREAM_POST, {"reply"}}},
 		.handler = pass,
 	},
-	[REPLY] = {
+	{
 		.id = "reply",
 		.tags = {"network"},
 		.key = {.extract = flx_key_client, .size = FLX_KEY_CLIENT_SIZE},

@@ -2,8 +2,8 @@
 /*
  * echo - the least app: sends every request back as it came.
  *
- * It has no context, so it runs on every worker, and a message makes no hop. The port is 7007 and not
- * the 7 of RFC 862, so that a client in the kernel may use the same number without privileges.
+ * It has no context, so it runs on every worker, and a message makes no hop. The port is 7007 and
+ * not the 7 of RFC 862, so that a client in the kernel may use the same number without privileges.
  */
 #include <stdlib.h>
 

@@ -19,8 +19,7 @@ static struct flx_program *const builtins[] = {
 };
 
 #define X(app) " " #app
-#define BUILTIN_NAMES FLX_BUILTINS(X)
-static const char builtin_names[] = BUILTIN_NAMES;
+static const char builtin_names[] = FLX_BUILTINS(X);
 #undef X
 
 static bool is_path(const char *name)

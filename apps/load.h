@@ -2,8 +2,9 @@
 /*
  * load - finds the app that an operator named, and changes its settings.
  *
- * An APP is the name of a built-in, or the path of a shared object (it contains a '/' or ends in .so)
- * that exports flx_program. Loading one runs its constructors: it is trusted like the command itself.
+ * An APP is the name of a built-in, or the path of a shared object (it contains a '/' or ends in
+ * .so) that exports flx_program. Loading one runs its constructors: it is trusted like the command
+ * itself.
  */
 #pragma once
 

@@ -5,8 +5,8 @@
 #include <string.h>
 
 /* Larger than any Linux is built for (CONFIG_NR_CPUS); whether a CPU is there, the plan says. */
-#define CPU_MAX 65535
-#define SECONDS_MAX 1000000000u
+#define CPU_MAX	      65535
+#define SECONDS_MAX   1000000000u
 #define US_PER_SECOND 1000000u
 
 static bool is_digit(char character)
@@ -14,7 +14,7 @@ static bool is_digit(char character)
 	return character >= '0' && character <= '9';
 }
 
-/* Reads the digits at *@text and moves it behind them; what is larger than 2^64 - 1 becomes that. */
+/* Reads the digits at *@text and moves it behind them; UINT64_MAX stands for all beyond. */
 static const char *take_digits(const char **text, uint64_t *number)
 {
 	uint64_t sum = 0;

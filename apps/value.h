@@ -3,8 +3,8 @@
  * value - reads what an operator wrote as a value: all of the text or nothing.
  *
  * No sign, no blanks, no other base, nothing after the value. Every function returns NULL and fills
- * its result, or returns the reason why not (a static string that reads on from "--name text: ") and
- * leaves the result undefined. Context: any.
+ * its result, or returns the reason why not (a static string that reads on from "--name text: ")
+ * and leaves the result undefined. Context: any.
  */
 #pragma once
 

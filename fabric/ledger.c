@@ -82,9 +82,9 @@ static void print_fluxions(const struct flx_ledger *ledger, FILE *out)
 			const char *name;
 			uint64_t count;
 		} rows[] = {
-			{"arrived", fluxion->arrived},	   {"handled", fluxion->handled},
-			{"failed", fluxion->failed},	   {"pending", fluxion->pending},
-			{"consumed", fluxion->consumed},   {"generated", fluxion->generated},
+			{"arrived", fluxion->arrived},	 {"handled", fluxion->handled},
+			{"failed", fluxion->failed},	 {"pending", fluxion->pending},
+			{"consumed", fluxion->consumed}, {"generated", fluxion->generated},
 		};
 		bool headed = false;
 
