@@ -24,7 +24,6 @@ struct flx_rss;
 
 /* One port as the edge sees it. Set up before the workers start, read-only from then on. */
 struct flx_edge_port {
-	uint16_t index;	  /* in the array of ports; mbuf.port of its messages */
 	uint16_t port_id; /* ethdev */
 	uint16_t index;	  /* of this port among all: what mbuf.port holds from flx_edge_recv on */
 	uint16_t mtu;	  /* bytes of IP packet */
