@@ -99,7 +99,9 @@ int flx_eal_arguments_make(struct flx_eal_arguments *arguments, const struct flx
 	add_lcores(&builder, conf->plan);
 	add(&builder, "--file-prefix=flx%d", (int)getpid());
 	add(&builder, "--no-telemetry");
+	/* EAL itself warns of every page size that is not reserved. */
 	add(&builder, "--log-level=*:warning");
+	add(&builder, "--log-level=lib.eal:error");
 	add_memory(&builder, conf);
 	add_devices(&builder, conf);
 	/* Last, so that the operator's word holds where EAL lets a later one win. */
