@@ -17,14 +17,14 @@
 #include "fabric/edge/edge.h"
 #include "pmd-config/rss.h"
 
-#define FRAME_ROOM 2048
+#define FRAME_ROOM   2048
 #define FRAME_BUFFER (RTE_PKTMBUF_HEADROOM + FRAME_ROOM)
 
 #define FRAME_LISTENER 7000 /* UDP port with a fluxion */
-#define FRAME_FLUXION (FLX_FLUXION_FIRST + 5)
-#define FRAME_OUR_IP 0x0a010203 /* 10.1.2.3/24 */
+#define FRAME_FLUXION  (FLX_FLUXION_FIRST + 5)
+#define FRAME_OUR_IP   0x0a010203 /* 10.1.2.3/24 */
 #define FRAME_THEIR_IP 0x0a010204
-#define FRAME_GATEWAY 0x0a0102fe
+#define FRAME_GATEWAY  0x0a0102fe
 
 static const struct rte_ether_addr frame_our_mac = {{0x02, 0, 0, 0, 0xaa, 0x01}};
 static const struct rte_ether_addr frame_their_mac = {{0x02, 0, 0, 0, 0xbb, 0x02}};
@@ -80,8 +80,7 @@ static inline void frame_fix_sums(struct frame *frame)
 	uint32_t udp_length = frame_get(frame->bytes + l4 + 4, 2);
 
 	frame_put(frame, l3 + 10, 2, 0);
-	frame_put(frame, l3 + 10, 2,
-		  ~frame_sum(frame->bytes + l3, frame->l3_size, 0) & 0xffff);
+	frame_put(frame, l3 + 10, 2, ~frame_sum(frame->bytes + l3, frame->l3_size, 0) & 0xffff);
 	if ((frame->bytes[l3] & 0xf) * 4u != frame->l3_size || length > frame->size - l3 ||
 	    length < frame->l3_size + 8 ||
 	    (frame->bytes[l3 + 9] == IPPROTO_UDP && udp_length > frame->size - l4))
@@ -98,8 +97,8 @@ static inline void frame_ethernet(struct frame *frame, uint32_t tags, uint16_t t
 	memcpy(frame->bytes, &frame_our_mac, RTE_ETHER_ADDR_LEN);
 	memcpy(frame->bytes + 6, &frame_their_mac, RTE_ETHER_ADDR_LEN);
 	for (uint32_t i = 0; i < tags; i++) {
-		frame_put(frame, 12 + 4 * i, 2, i + 1 < tags ? RTE_ETHER_TYPE_QINQ
-							     : RTE_ETHER_TYPE_VLAN);
+		frame_put(frame, 12 + 4 * i, 2,
+			  i + 1 < tags ? RTE_ETHER_TYPE_QINQ : RTE_ETHER_TYPE_VLAN);
 		frame_put(frame, 14 + 4 * i, 2, 100 + i);
 	}
 	frame->l2_size = 14 + 4 * tags;
@@ -182,9 +181,8 @@ static inline void frame_arp(struct frame *frame, uint32_t tags, uint16_t operat
 /* Buffers of flx_msg; without a cache, so that the count is exact. */
 static inline struct rte_mempool *frame_pool(const char *name, uint32_t count)
 {
-	return rte_pktmbuf_pool_create(name, count, 0,
-				       sizeof(struct flx_msg) - sizeof(struct rte_mbuf),
-				       FRAME_BUFFER, 0);
+	return rte_pktmbuf_pool_create(
+		name, count, 0, sizeof(struct flx_msg) - sizeof(struct rte_mbuf), FRAME_BUFFER, 0);
 }
 
 static inline struct rte_mbuf *frame_to_mbuf(struct rte_mempool *pool, const uint8_t *bytes,
@@ -254,4 +252,26 @@ static inline struct flx_edge_port frame_port(struct flx_arp *arp)
 		.udp_listeners = frame_listeners,
 		.arp = arp,
 	};
+}
+
+#define TAKEN FLX_DROP_COUNT
+
+/*
+ * One frame through the edge by @port: TAKEN, and the element in @elem, or why it was dropped. -1
+ * when it is not exactly one of the two.
+ */
+static inline int frame_recv(const struct flx_edge_port *port, struct rte_mbuf *mbuf,
+			     struct flx_elem *elem)
+{
+	struct flx_drops drops = {0};
+	uint64_t dropped = 0;
+	int verdict = TAKEN;
+	uint32_t count = flx_edge_recv(port, &mbuf, 1, elem, &drops);
+
+	for (int drop = 0; drop < FLX_DROP_COUNT; drop++) {
+		dropped += drops.count[drop];
+		if (drops.count[drop])
+			verdict = drop;
+	}
+	return count + dropped == 1 ? verdict : -1;
 }

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * fuzz_edge SEED COUNT - feeds the edge COUNT random and damaged frames, the same for the same SEED.
+ * fuzz_edge SEED COUNT - feeds the edge COUNT random and damaged frames, the same for the same
+ * SEED.
  *
- * Every verdict is held against a parser of its own, written from the RFCs without regard to speed, and
- * against the ledger. What is taken goes on, back out or through ARP, and every frame that leaves is
- * checked. At the end every buffer must be back in the pool. Exit status 1 names the frame that failed.
+ * Every verdict is held against a parser of its own, written from the RFCs without regard to speed,
+ * and against the ledger. What is taken goes on, back out or through ARP, and every frame that
+ * leaves is checked. At the end every buffer must be back in the pool. Exit status 1 names the
+ * frame that failed.
  */
 #include <inttypes.h>
 
@@ -14,10 +16,10 @@
 #include "tests/eal.h"
 #include "tests/frame.h"
 
-#define POOL_SIZE 4095
-#define ARP_OUT 1024
+#define POOL_SIZE   4095
+#define ARP_OUT	    1024
 #define ARP_ENTRIES 64
-#define PORTS 4 /* ours is the last */
+#define PORTS	    4 /* ours is the last */
 
 static struct {
 	uint64_t state; /* of the random numbers */
@@ -34,7 +36,8 @@ static struct flx_edge_port *const port = &fuzz.ports[PORTS - 1];
 #define CHECK(condition)                                                                           \
 	do {                                                                                       \
 		if (!(condition)) {                                                                \
-			fprintf(stderr, "fuzz_edge: frame %" PRIu64 ": %s does not hold, line %d\n",    \
+			fprintf(stderr,                                                            \
+				"fuzz_edge: frame %" PRIu64 ": %s does not hold, line %d\n",       \
 				fuzz.frame, #condition, __LINE__);                                 \
 			exit(EXIT_FAILURE);                                                        \
 		}                                                                                  \
@@ -54,8 +57,11 @@ static uint32_t below(uint32_t limit)
 
 static void make_valid(struct frame *frame)
 {
-	static const uint8_t options[][8] = {{1, 1, 1, 0}, {148, 4, 0, 0}, {7, 7, 4, 0, 0, 0, 0, 0},
-					     {131, 3, 4, 0}, {68, 8, 5, 0, 0, 0, 0, 0}};
+	static const uint8_t options[][8] = {{1, 1, 1, 0},
+					     {148, 4, 0, 0},
+					     {7, 7, 4, 0, 0, 0, 0, 0},
+					     {131, 3, 4, 0},
+					     {68, 8, 5, 0, 0, 0, 0, 0}};
 	const uint8_t *option = options[below(RTE_DIM(options))];
 	uint32_t tags = below(8) ? 0 : below(4), options_size = below(4) ? 0 : 4 + 4 * below(2);
 	uint32_t size = below(16) ? below(64) : below(1400);
@@ -77,7 +83,8 @@ static void make_valid(struct frame *frame)
 
 static void damage(struct frame *frame)
 {
-	static const uint8_t values[] = {0x00, 0x01, 0x7f, 0x80, 0xfe, 0xff, 0x45, 0x46, 0x4f, 0x08, 0x11};
+	static const uint8_t values[] = {0x00, 0x01, 0x7f, 0x80, 0xfe, 0xff,
+					 0x45, 0x46, 0x4f, 0x08, 0x11};
 
 	for (uint32_t i = below(4); i > 0; i--) {
 		/* Mostly where the headers are. */
@@ -146,8 +153,8 @@ static uint32_t judge_ip(const uint8_t *ip, uint32_t size, uint32_t *left)
 	header = (ip[0] & 0xf) * 4u;
 	length = frame_get(ip + 2, 2);
 	source = frame_get(ip + 12, 4);
-	if (header < 20 || header > length || length > size ||
-	    frame_sum(ip, header, 0) != 0xffff || !is_good_option_list(ip + 20, header - 20))
+	if (header < 20 || header > length || length > size || frame_sum(ip, header, 0) != 0xffff ||
+	    !is_good_option_list(ip + 20, header - 20))
 		return 0;
 	if (source >> 24 == 0 || source >> 24 == 127 || source >> 28 == 0xe ||
 	    source == 0xffffffff || source == 0x0a0102ff || source == FRAME_OUR_IP ||
@@ -251,8 +258,8 @@ static void run_arp(struct flx_elem *elem)
 	static struct flx_elem out[ARP_OUT];
 	uint32_t count;
 
-	count = flx_arp_handle(port->arp, fuzz.ports, elem, 1, fuzz.now_us, out, below(8) ? ARP_OUT : 2,
-			       &fuzz.drops, &fuzz.made, &fuzz.consumed);
+	count = flx_arp_handle(port->arp, fuzz.ports, elem, 1, fuzz.now_us, out,
+			       below(8) ? ARP_OUT : 2, &fuzz.drops, &fuzz.made, &fuzz.consumed);
 	for (uint32_t i = 0; i < count; i++)
 		finish(&out[i]);
 	fuzz.now_us += below(300000);
@@ -288,7 +295,8 @@ static void handle(struct flx_msg *msg)
 static void redirect(struct flx_msg *msg)
 {
 	flx_set_heads(msg, (struct flx_heads){.origin = FLX_ORIGIN_NONE});
-	msg->cold.to_ip = rte_cpu_to_be_32(below(4) ? FRAME_OUR_IP - 3 + below(16) : below(UINT32_MAX));
+	msg->cold.to_ip =
+		rte_cpu_to_be_32(below(4) ? FRAME_OUR_IP - 3 + below(16) : below(UINT32_MAX));
 	msg->cold.to_port = RTE_BE16(9);
 	msg->cold.from_port = RTE_BE16(FRAME_LISTENER);
 }
@@ -375,8 +383,8 @@ int main(int argc, char **argv)
 	flx_arp_flush(port->arp, &fuzz.drops);
 	flx_arp_free(port->arp);
 	CHECK(rte_mempool_avail_count(fuzz.pool) == POOL_SIZE);
-	printf("%" PRIu64 " frames, %" PRIu64 " taken, %" PRIu64 " dropped, %" PRIu64 " out\n", fuzz.in,
-	       fuzz.taken, dropped(), fuzz.out);
+	printf("%" PRIu64 " frames, %" PRIu64 " taken, %" PRIu64 " dropped, %" PRIu64 " out\n",
+	       fuzz.in, fuzz.taken, dropped(), fuzz.out);
 	for (enum flx_drop drop = 0; drop < FLX_DROP_COUNT; drop++)
 		printf("%s %" PRIu64 "\n", flx_drop_name(drop), fuzz.drops.count[drop]);
 	return EXIT_SUCCESS;
