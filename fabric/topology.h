@@ -2,10 +2,11 @@
 /*
  * topology - which worker runs on which CPU, and why.
  *
- * A pure plan over an hwloc topology: workers near the ports' NUMA nodes first, one per physical core
- * before SMT siblings, never a CPU outside the allowed set. CPU 0's core is kept for housekeeping
- * while there are others. What is left over is for housekeeping; when nothing is, all allowed CPUs
- * are, and the control thread floats.
+ * A pure plan over an hwloc topology, never with a CPU outside the allowed set. In this order: the
+ * first CPU's core last, because housekeeping wants it; physical cores before SMT siblings (a busy
+ * sibling takes half a core, a far node only some cache misses); the ports' NUMA nodes before others.
+ * What the workers leave is for housekeeping; when that is nothing, all allowed CPUs are, and the
+ * control thread floats.
  */
 #pragma once
 
@@ -19,7 +20,7 @@
 struct flx_placement {
 	uint32_t cpu;	 /* OS index */
 	int32_t numa;	 /* OS index of its node; -1: unknown */
-	char why[96];	 /* "own core, on NUMA node 0 of port 0" */
+	char why[128];	 /* "own core, on NUMA node 0 of port 0" */
 };
 
 struct flx_plan {

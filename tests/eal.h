@@ -12,8 +12,17 @@
 static inline int flx_test_eal(void)
 {
 	char prefix[32];
-	char *arguments[] = {"test", "--no-huge", "-m", "64", "--no-pci", "--no-shconf",
-			     "--no-telemetry", "--log-level=error", "--lcores=0@0", prefix, NULL};
+	char *arguments[] = {"test",
+			     "--no-huge",
+			     "-m",
+			     "64",
+			     "--no-pci",
+			     "--no-shconf",
+			     "--no-telemetry",
+			     "--log-level=error",
+			     "--lcores=0@0",
+			     prefix,
+			     NULL};
 
 	snprintf(prefix, sizeof(prefix), "--file-prefix=t%d", (int)getpid());
 	return rte_eal_init((int)RTE_DIM(arguments) - 1, arguments) < 0 ? -1 : 0;
