@@ -54,14 +54,21 @@ static void put(struct bench *bench, uint32_t count)
 
 static uint32_t take(struct bench *bench, uint32_t count)
 {
-	struct flx_elem elems[STAGED_MAX];
-	uint32_t got = flx_lane_recv(&bench->lane, elems, count);
+	struct flx_lane_part parts[2];
+	uint32_t got = flx_lane_peek(&bench->lane, parts, count);
 
-	for (uint32_t i = 0; i < got; i++) {
-		struct flx_elem expected = elem_of(bench->taken++);
+	if (!got)
+		return 0;
+	CU_ASSERT_FATAL(got <= count && parts[0].count + parts[1].count == got);
+	for (uint32_t p = 0; p < 2; p++) {
+		for (uint32_t i = 0; i < parts[p].count; i++) {
+			struct flx_elem expected = elem_of(bench->taken++);
 
-		CU_ASSERT_EQUAL_FATAL(memcmp(&elems[i], &expected, sizeof(expected)), 0);
+			CU_ASSERT_EQUAL_FATAL(
+				memcmp(&parts[p].elems[i], &expected, sizeof(expected)), 0);
+		}
 	}
+	flx_lane_take(&bench->lane, got);
 	CU_ASSERT_EQUAL_FATAL(bench->lane.taken, bench->taken);
 	return got;
 }
@@ -73,10 +80,10 @@ static void test_lane_holds_its_size_and_stages_the_rest(void)
 	for (uint32_t size = 1; size <= 64; size *= 2) {
 		bench_init(&bench, size);
 		put(&bench, 500);
-		CU_ASSERT_TRUE(flx_lane_empty(&bench.lane)); /* nothing before the flush */
-		CU_ASSERT_EQUAL(flx_lane_flush(&bench.lane, &bench.pool), size);
+		flx_lane_flush(&bench.lane, &bench.pool);
 		CU_ASSERT_EQUAL(bench.lane.staging.count, 500 - size);
-		CU_ASSERT_EQUAL(flx_lane_flush(&bench.lane, &bench.pool), 0);
+		flx_lane_flush(&bench.lane, &bench.pool); /* it is full */
+		CU_ASSERT_EQUAL(bench.lane.staging.count, 500 - size);
 		while (bench.taken < 500) {
 			uint64_t expected = RTE_MIN(size, 500 - bench.taken);
 
@@ -84,6 +91,40 @@ static void test_lane_holds_its_size_and_stages_the_rest(void)
 			flx_lane_flush(&bench.lane, &bench.pool);
 		}
 		CU_ASSERT_EQUAL(take(&bench, 100), 0);
+		bench_fini(&bench);
+	}
+}
+
+/* A small put waits for the flush; a large one is on the ring at once, but never before older ones. */
+static void test_lane_puts_large_bursts_directly_and_in_order(void)
+{
+	static const struct {
+		uint32_t first, second; /* put before a flush */
+		uint32_t on_ring;
+	} rows[] = {
+		{FLX_LANE_DIRECT - 1, 0, 0},
+		{FLX_LANE_DIRECT, 0, FLX_LANE_DIRECT},
+		{64, 0, 64},
+		{65, 0, 64},
+		{65, 64, 64},
+		{1, FLX_LANE_DIRECT, 0},
+		{FLX_LANE_DIRECT, 1, FLX_LANE_DIRECT},
+		{FLX_LANE_DIRECT, FLX_LANE_DIRECT, 2 * FLX_LANE_DIRECT},
+	};
+	struct bench bench;
+
+	for (size_t r = 0; r < sizeof(rows) / sizeof(rows[0]); r++) {
+		uint32_t sum = rows[r].first + rows[r].second;
+
+		bench_init(&bench, 64);
+		put(&bench, rows[r].first);
+		put(&bench, rows[r].second);
+		CU_ASSERT_EQUAL(bench.lane.staging.count, sum - rows[r].on_ring);
+		CU_ASSERT_EQUAL(take(&bench, STAGED_MAX), rows[r].on_ring);
+		while (bench.taken < sum) {
+			flx_lane_flush(&bench.lane, &bench.pool);
+			take(&bench, STAGED_MAX);
+		}
 		bench_fini(&bench);
 	}
 }
@@ -156,10 +197,33 @@ static void *produce(void *unused)
 						     .flags = (uint32_t)number};
 		}
 		flx_lane_put(&stream.lane, &stream.pool, elems, count);
-		if (!flx_lane_flush(&stream.lane, &stream.pool))
+		flx_lane_flush(&stream.lane, &stream.pool);
+		if (stream.lane.staging.count)
 			sched_yield();
 	}
 	return unused;
+}
+
+/* Takes what is there; returns how many were not what they must be. */
+static uint64_t consume(uint64_t *number)
+{
+	struct flx_lane_part parts[2];
+	uint32_t got = flx_lane_peek(&stream.lane, parts, FLX_BATCH);
+	uint64_t wrong = 0;
+
+	for (uint32_t p = 0; got && p < 2; p++) {
+		for (uint32_t i = 0; i < parts[p].count; i++, ++*number) {
+			const struct flx_elem *elem = &parts[p].elems[i];
+
+			wrong += elem->flags != (uint32_t)*number ||
+				 *(const uint64_t *)(const void *)elem->msg != *number;
+		}
+	}
+	if (got)
+		flx_lane_take(&stream.lane, got);
+	else
+		sched_yield();
+	return wrong;
 }
 
 /* In order, whole, and what the element points at is there when the element is. */
@@ -183,16 +247,8 @@ static void test_lane_carries_in_order_between_threads(void)
 						    &stream.pool),
 				      0);
 		CU_ASSERT_EQUAL_FATAL(pthread_create(&producer, NULL, produce, NULL), 0);
-		while (number < stream.wanted) {
-			struct flx_elem elems[FLX_BATCH];
-			uint32_t got = flx_lane_recv(&stream.lane, elems, FLX_BATCH);
-
-			for (uint32_t i = 0; i < got; i++, number++)
-				wrong += elems[i].flags != (uint32_t)number ||
-					 *(uint64_t *)(void *)elems[i].msg != number;
-			if (!got)
-				sched_yield();
-		}
+		while (number < stream.wanted)
+			wrong += consume(&number);
 		pthread_join(producer, NULL);
 		CU_ASSERT_EQUAL(wrong, 0);
 		CU_ASSERT_EQUAL(stream.lane.put, stream.wanted);
@@ -207,6 +263,7 @@ int main(void)
 {
 	static const struct flx_test tests[] = {
 		FLX_TEST(test_lane_holds_its_size_and_stages_the_rest),
+		FLX_TEST(test_lane_puts_large_bursts_directly_and_in_order),
 		FLX_TEST(test_lane_keeps_order_under_random_use),
 		FLX_TEST(test_lane_carries_in_order_between_threads),
 		{0},
