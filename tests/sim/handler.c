@@ -16,6 +16,7 @@ struct hand {
 	uint32_t worker;
 	uint32_t made;
 	uint32_t made_sent;
+	uint32_t sends;
 	uint32_t error; /* the first one that a call returned; positive */
 };
 
@@ -57,6 +58,7 @@ static void send_on(struct hand *hand, struct flx_msg *msg, uint32_t flow, bool 
 	note_error(hand, result);
 	if (result)
 		return;
+	hand->sends += (uint32_t)__builtin_popcount(mask);
 	hand->made += (uint32_t)__builtin_popcount(mask) - 1;
 	hand->made_sent += (uint32_t)__builtin_popcount(mask) - 1;
 	if (made)
@@ -71,6 +73,7 @@ static void make(struct hand *hand)
 	struct flx_random *random = &hand->sim->random;
 	uint32_t count = flx_random_chance(random, 3) ? flx_random_between(random, 10, 66)
 						      : flx_random_between(random, 1, 3);
+	uint32_t send_pct = flx_random_chance(random, 50) ? 80 : 100;
 
 	for (uint32_t i = 0; i < count && !hand->error; i++) {
 		struct flx_msg *msg = flx_alloc(hand->call);
@@ -82,7 +85,7 @@ static void make(struct hand *hand)
 		hand->made++;
 		if (!flx_append(msg, sizeof(struct sim_token)))
 			abort();
-		if (flx_random_chance(random, 80))
+		if (flx_random_chance(random, send_pct))
 			send_on(hand, msg, 0, true);
 	}
 }
@@ -107,7 +110,7 @@ static void misuse(struct hand *hand)
 	static struct flx_msg foreign;
 	struct flx_msg *msg = hand->msg;
 
-	switch (flx_random_below(&hand->sim->random, 4)) {
+	switch (flx_random_below(&hand->sim->random, 5)) {
 	case 0:
 		send_on(hand, msg, hand->token.flow, false);
 		if (!hand->error)
@@ -115,6 +118,11 @@ static void misuse(struct hand *hand)
 		break;
 	case 1:
 		note_error(hand, flx_send(hand->call, 0, &foreign));
+		break;
+	case 3:
+		send_on(hand, msg, hand->token.flow, false);
+		if (!hand->error)
+			note_error(hand, flx_send(hand->call, 0, NULL));
 		break;
 	case 2:
 		note_error(hand, flx_send(hand->call, SIM_STREAMS_MAX, msg));
@@ -212,6 +220,8 @@ int sim_handler(struct flx_call *call, struct flx_msg *msg, void *context)
 		change_context(&hand, context);
 	act(&hand);
 	result = choose_result(&hand);
+	if (!hand.error && hand.sends > FLX_SENDS_MAX)
+		hand.error = EMSGSIZE;
 	row = &sim->oracle.rows[hand.fluxion];
 	if (hand.error) {
 		sim_oracle_undo(&sim->oracle);
