@@ -52,7 +52,7 @@ static int take(struct flx_call *call, struct flx_msg *msg, void *context)
 		if (other && flx_append(other, 100))
 			flx_send_to(call, other, 7000,
 				    &(struct flx_udp_address){
-					    rte_cpu_to_be_32(FRAME_OUR_IP + 1 + *count % 300),
+					    rte_cpu_to_be_32(FRAME_OUR_IP + 1 + (uint32_t)*count % 300),
 					    RTE_BE16(9)});
 		return flx_reply(call, msg);
 	case 5:
