@@ -3,9 +3,10 @@
  * run - what `flx run` and `flx check` do, once their arguments are understood.
  *
  * Signals: SIGINT and SIGTERM stay blocked from before the start, so every thread of the fabric
- * inherits that and only the calling thread takes them, while it waits. The first drains; the
- * second ends the draining; the third kills, for then its default action is back. SIGPIPE is
- * ignored: the reader of the status lines may leave while the fabric goes on.
+ * inherits that and only the calling thread takes them, while it waits; one that comes during the
+ * start is taken right after it. The first drains; the second ends the draining; the third kills,
+ * for then its default action is back. SIGPIPE is ignored: the reader of the status lines may leave
+ * while the fabric goes on.
  */
 #pragma once
 

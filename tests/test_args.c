@@ -19,10 +19,16 @@ static char path[] = "/tmp/flx-test-args-XXXXXX";
 static const char *parse(const char *const *argv, int *rc)
 {
 	static const char prefix[] = "flx: error: ";
+	static const char *kept[ARGS_MAX]; /* args points into it */
 	const char *text;
+	size_t count = 0;
+
+	do
+		kept[count] = argv[count];
+	while (argv[count++] && count < ARGS_MAX);
 
 	flx_capture_start(&capture);
-	*rc = flx_args_parse(&args, (char *const *)(uintptr_t)argv);
+	*rc = flx_args_parse(&args, (char *const *)(uintptr_t)kept);
 	text = flx_capture_stop(&capture);
 	return strncmp(text, prefix, strlen(prefix)) == 0 ? text + strlen(prefix) : text;
 }
