@@ -8,6 +8,11 @@
 
 /* Messages whose lines are asked for ahead of the one that is worked on. */
 #define PREFETCH_AHEAD 4
+/*
+ * Messages in a run from a lane that are a batch of their own. Fewer, and the batch's fixed costs
+ * weigh more than the copy into a vector that it saves.
+ */
+#define DIRECT 16
 
 /* ------------------------------------------------------------------------------------------ routing */
 
@@ -270,13 +275,12 @@ static uint32_t run_arp(struct flx_worker *worker, const struct flx_elem *elems,
 	return count;
 }
 
-static uint32_t run_fluxion(struct flx_worker *worker, uint32_t number)
+/* Handles @count messages of one fluxion, at most a batch. */
+static void run_batch(struct flx_worker *worker, uint32_t number, const struct flx_elem *elems,
+		      uint32_t count)
 {
 	const struct flx_fluxion_entry *fluxion = &worker->fluxions[number];
 	struct flx_fluxion_stats *stats = &worker->stats->fluxion[number];
-	struct flx_fifo *vector = &worker->vectors[number];
-	struct flx_elem *elems;
-	uint32_t count = flx_fifo_peek(vector, &elems);
 	uint32_t good;
 
 	worker->call.targets = fluxion->targets;
@@ -291,11 +295,37 @@ static uint32_t run_fluxion(struct flx_worker *worker, uint32_t number)
 		good = run_plain(worker, fluxion, elems, count, stats);
 	}
 	stats->handled += good;
+	commit_sends(worker, 0);
+}
+
+/* A batch off the head of a fluxion's vector. */
+static uint32_t run_vector(struct flx_worker *worker, uint32_t number)
+{
+	struct flx_fifo *vector = &worker->vectors[number];
+	struct flx_elem *elems;
+	uint32_t count = flx_fifo_peek(vector, &elems);
+
+	run_batch(worker, number, elems, count);
 	flx_fifo_pop(vector, &worker->chunks, count);
 	if (!vector->count)
 		worker->pending[number / 64] &= ~(1ull << (number % 64));
-	commit_sends(worker, 0);
 	return count;
+}
+
+void flx_worker_sort(struct flx_worker *worker, const struct flx_elem *elems, uint32_t count)
+{
+	for (uint32_t run; count; elems += run, count -= run) {
+		uint32_t number = elems->fluxion;
+
+		for (run = 1; run < count && elems[run].fluxion == number; run++)
+			;
+		if (run >= DIRECT && !worker->vectors[number].count) {
+			worker->stats->fluxion[number].arrived += run;
+			run_batch(worker, number, elems, run);
+		} else {
+			push_vector(worker, number, elems, run);
+		}
+	}
 }
 
 uint32_t flx_worker_dispatch(struct flx_worker *worker)
@@ -314,7 +344,7 @@ uint32_t flx_worker_dispatch(struct flx_worker *worker)
 		while (worker->pending[w] & not_yet) {
 			uint32_t bit = (uint32_t)__builtin_ctzll(worker->pending[w] & not_yet);
 
-			handled += run_fluxion(worker, w * 64 + bit);
+			handled += run_vector(worker, w * 64 + bit);
 			not_yet &= bit == 63 ? 0 : ~0ull << (bit + 1);
 		}
 	}

@@ -323,6 +323,11 @@ err_stop:
 	return error;
 }
 
+const struct flx_port *flx_fabric_port(const struct flx_fabric *fabric, uint32_t index)
+{
+	return &fabric->port[index];
+}
+
 /* --------------------------------------------------------------------------------------- the ledger */
 
 /* Waits for worker @w to take snapshot @number; false, and a warning, when it does not answer. */

@@ -24,6 +24,12 @@
 
 #include "fabric/fifo.h"
 
+/*
+ * Elements from which a put goes past staging. Fewer, and an enqueue's shared lines weigh more than
+ * the copy that it saves.
+ */
+#define FLX_LANE_DIRECT 32
+
 struct flx_lane {
 	struct rte_ring *ring; /* 16-byte elements */
 	alignas(FLX_CACHE_LINE) struct flx_fifo staging;
@@ -41,23 +47,34 @@ int flx_lane_init(struct flx_lane *lane, const char *name, uint32_t size, int nu
 		  struct flx_chunk_pool *staging_pool);
 void flx_lane_fini(struct flx_lane *lane);
 
-/* flx_lane_put - route @count elements to the lane. Never fails. Context: producer. */
+/*
+ * flx_lane_put - route @count elements to the lane. Never fails. Context: producer.
+ *
+ * What is not behind staged elements goes straight onto the ring, as far as it fits, if it is enough
+ * to be worth the two shared lines that an enqueue touches; the rest is staged.
+ * The ring's store-release of its tail publishes the elements and the messages behind them; the
+ * consumer's load-acquire in flx_lane_peek is its counterpart.
+ */
 static inline void flx_lane_put(struct flx_lane *lane, struct flx_chunk_pool *pool,
 				const struct flx_elem *elems, uint32_t count)
 {
 	lane->put += count;
+	if (count >= FLX_LANE_DIRECT && !lane->staging.count) {
+		uint32_t took = rte_ring_sp_enqueue_burst_elem(lane->ring, elems, sizeof(*elems),
+							       count, NULL);
+
+		elems += took;
+		count -= took;
+	}
 	flx_fifo_push(&lane->staging, pool, elems, count);
 }
 
 /*
- * flx_lane_flush - move what fits from staging onto the ring; returns how many
- * The ring's store-release of its tail publishes the elements and the messages behind them; the
- * consumer's load-acquire in flx_lane_recv is its counterpart. Context: producer.
+ * flx_lane_flush - move what fits from staging onto the ring
+ * Publishes as flx_lane_put does. Context: producer.
  */
-static inline uint32_t flx_lane_flush(struct flx_lane *lane, struct flx_chunk_pool *pool)
+static inline void flx_lane_flush(struct flx_lane *lane, struct flx_chunk_pool *pool)
 {
-	uint32_t moved = 0;
-
 	while (lane->staging.count) {
 		struct flx_elem *elems;
 		uint32_t row = flx_fifo_peek(&lane->staging, &elems);
@@ -65,20 +82,39 @@ static inline uint32_t flx_lane_flush(struct flx_lane *lane, struct flx_chunk_po
 							       row, NULL);
 
 		flx_fifo_pop(&lane->staging, pool, took);
-		moved += took;
 		if (took < row)
 			break;
 	}
-	return moved;
 }
 
-/* flx_lane_recv - take up to @count elements off the ring, into @elems. Context: consumer. */
-static inline uint32_t flx_lane_recv(struct flx_lane *lane, struct flx_elem *elems, uint32_t count)
-{
-	uint32_t got = rte_ring_sc_dequeue_burst_elem(lane->ring, elems, sizeof(*elems), count, NULL);
+/*
+ * flx_lane_peek - look at the elements at the head of the ring, in place
+ * @parts: they lie in one or two rows; the second has 0 elements when there is but one
+ * Returns how many, at most @count. Until flx_lane_take they stay the ring's, and readable.
+ * Context: consumer.
+ */
+struct flx_lane_part {
+	struct flx_elem *elems;
+	uint32_t count;
+};
 
-	lane->taken += got;
+static inline uint32_t flx_lane_peek(struct flx_lane *lane, struct flx_lane_part parts[2],
+				     uint32_t count)
+{
+	struct rte_ring_zc_data zc = {0};
+	uint32_t got = rte_ring_dequeue_zc_burst_elem_start(lane->ring, sizeof(struct flx_elem),
+							    count, &zc, NULL);
+
+	parts[0] = (struct flx_lane_part){.elems = zc.ptr1, .count = zc.n1};
+	parts[1] = (struct flx_lane_part){.elems = zc.ptr2, .count = got - zc.n1};
 	return got;
+}
+
+/* flx_lane_take - take off the ring what flx_lane_peek returned: @count. Context: consumer. */
+static inline void flx_lane_take(struct flx_lane *lane, uint32_t count)
+{
+	rte_ring_dequeue_zc_elem_finish(lane->ring, count);
+	lane->taken += count;
 }
 
 /* Whether nothing is on the ring. Context: consumer. */

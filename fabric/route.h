@@ -34,26 +34,25 @@ static inline uint16_t flx_slice_of_key(const uint8_t *key, uint32_t size)
 {
 	/* Odd multiplier of 64 bits (2^64 / golden ratio), Knuth, TAOCP 3, 6.4: high bits mix well. */
 	const uint64_t multiplier = 0x9e3779b97f4a7c15u;
-	uint64_t hash = size, word;
+	uint64_t hash = size, word = 0;
 
-	for (; size >= 8; size -= 8, key += 8) {
+	for (; size > 8; size -= 8, key += 8) {
 		memcpy(&word, key, 8);
 		hash = (hash ^ word) * multiplier;
 		hash ^= hash >> 32;
 	}
-	if (size >= 4) {
-		uint32_t half;
-
-		memcpy(&half, key, 4);
-		hash = (hash ^ half) * multiplier;
-		hash ^= hash >> 32;
-		size -= 4;
-		key += 4;
-	}
-	for (; size; size--, key++)
-		hash = (hash ^ *key) * multiplier;
-	hash *= multiplier;
-	return (uint16_t)(hash >> 55);
+	/* The last 1 to 8 bytes; the common sizes without a loop. */
+	word = 0;
+	if (size == 4)
+		memcpy(&word, key, 4);
+	else if (size == 8)
+		memcpy(&word, key, 8);
+	else
+		for (uint32_t i = 0; i < size; i++)
+			word = word << 8 | key[i];
+	hash = (hash ^ word) * multiplier;
+	hash ^= hash >> 32;
+	return (uint16_t)((hash * multiplier) >> 55);
 }
 
 static_assert(FLX_SLICES == 512, "flx_slice_of_key takes 9 bits");

@@ -48,21 +48,20 @@ static uint32_t poll_ports(struct flx_worker *worker)
 	return work;
 }
 
-/* A burst of one lane, sorted by fluxion into vectors; no message is touched. */
+/*
+ * A burst of one lane. A long run for one fluxion that has nothing older waiting is handled where it
+ * lies; everything else is sorted by fluxion into vectors. No message is touched.
+ */
 static uint32_t poll_lane(struct flx_worker *worker, struct flx_lane *lane)
 {
-	struct flx_elem elems[FLX_BATCH];
-	uint32_t count = flx_lane_recv(lane, elems, FLX_BATCH);
+	struct flx_lane_part parts[2];
+	uint32_t count = flx_lane_peek(lane, parts, FLX_BATCH);
 
-	for (uint32_t i = 0, run; i < count; i += run) {
-		uint32_t number = elems[i].fluxion;
-
-		for (run = 1; i + run < count && elems[i + run].fluxion == number; run++)
-			;
-		flx_fifo_push(&worker->vectors[number], &worker->chunks, &elems[i], run);
-		worker->pending[number / 64] |= 1ull << (number % 64);
-		worker->stats->fluxion[number].arrived += run;
-	}
+	if (!count)
+		return 0;
+	for (uint32_t p = 0; p < 2; p++)
+		flx_worker_sort(worker, parts[p].elems, parts[p].count);
+	flx_lane_take(lane, count);
 	worker->stats->taken += count;
 	return count;
 }
@@ -88,8 +87,8 @@ static void flush_lanes(struct flx_worker *worker)
 		struct flx_lane *lane = &worker->lanes_out[to];
 
 		lanes &= lanes - 1;
-		if (flx_lane_flush(lane, &worker->chunks))
-			flx_idle_wake(&worker->shared->workers[to]->idle);
+		flx_lane_flush(lane, &worker->chunks);
+		flx_idle_wake(&worker->shared->workers[to]->idle);
 		if (lane->staging.count)
 			worker->congested = true;
 		else
@@ -346,15 +345,30 @@ struct flx_worker *flx_worker_alloc(struct flx_shared *shared, uint32_t index, i
 	return worker;
 }
 
+/* Drops all that lies on @lane, as stopped. */
+static void drop_lane(struct flx_worker *worker, struct flx_lane *lane)
+{
+	struct flx_lane_part parts[2];
+	uint32_t count;
+
+	while ((count = flx_lane_peek(lane, parts, FLX_BATCH)) != 0) {
+		for (uint32_t p = 0; p < 2; p++)
+			for (uint32_t i = 0; i < parts[p].count; i++)
+				flx_worker_end(worker, parts[p].elems[i].msg);
+		flx_lane_take(lane, count);
+		worker->stats->taken += count;
+		worker->stats->drops.count[FLX_DROP_stopped] += count;
+	}
+}
+
 void flx_worker_abandon(struct flx_worker *worker)
 {
 	struct flx_stats *stats = worker->stats;
 
 	for (uint32_t from = 0; from < worker->worker_count; from++)
-		while (from != worker->index &&
-		       poll_lane(worker, &worker->shared->lanes[from * worker->worker_count +
-								worker->index]))
-			;
+		if (from != worker->index)
+			drop_lane(worker, &worker->shared->lanes[from * worker->worker_count +
+								 worker->index]);
 	for (uint32_t f = 0; f < stats->fluxion_count; f++) {
 		/* Of those that arrived here, none is pending any more. */
 		stats->fluxion[f].arrived -= worker->vectors[f].count;

@@ -84,7 +84,7 @@ struct flx_worker {
 	struct flx_chunk_pool chunks;
 	struct flx_purse purse;
 	uint64_t pending[(FLX_FLUXION_FIRST + FLX_FLUXIONS_MAX + 63) / 64]; /* bit: vector not empty */
-	uint64_t dirty_lanes; /* bit: staging not empty */
+	uint64_t dirty_lanes; /* bit: put to since the last flush, or staging not empty */
 	uint64_t now_tsc;
 	uint64_t turn_start_tsc;
 	uint64_t arp_next_tsc;
@@ -146,6 +146,9 @@ uint32_t flx_worker_dispatch(struct flx_worker *worker);
 
 /* Sends each of @elems where its fluxion and key say. They may be reordered in place by the edge. */
 void flx_worker_route(struct flx_worker *worker, struct flx_elem *elems, uint32_t count);
+
+/* Hands @elems, come off a lane, to their fluxions: handles them at once, or pushes them to vectors. */
+void flx_worker_sort(struct flx_worker *worker, const struct flx_elem *elems, uint32_t count);
 
 /*
  * flx_call_settle - what a handler left behind

@@ -6,6 +6,7 @@
 #include "fabric/edge/eth.h"
 #include "fabric/edge/icmp.h"
 #include "fabric/edge/ip.h"
+#include "fabric/edge/plain.h"
 #include "fabric/edge/udp.h"
 
 /*
@@ -39,20 +40,25 @@ static bool linearise(struct rte_mbuf *mbuf)
 	return rte_pktmbuf_linearize(mbuf) == 0;
 }
 
-static inline struct flx_verdict recv_ip(const struct flx_edge_port *port, struct flx_msg *msg,
-					 uint32_t l2_size)
+/* What the port says of the frame's checksums. One that was not asked to check says nothing. */
+static inline uint64_t checksum_flags(const struct flx_edge_port *port, const struct flx_msg *msg)
 {
-	const uint8_t *frame = rte_pktmbuf_mtod(&msg->mbuf, const uint8_t *);
-	/* Flags of a port that was not asked to check mean nothing. */
-	uint64_t flags = port->rx_checksums ? msg->mbuf.ol_flags : 0;
+	return port->rx_checksums ? msg->mbuf.ol_flags : 0;
+}
+
+static struct flx_verdict recv_ip(const struct flx_edge_port *port, struct flx_msg *msg,
+				  uint32_t l2_size)
+{
+	const uint8_t *datagram = rte_pktmbuf_mtod(&msg->mbuf, const uint8_t *) + l2_size;
+	uint64_t flags = checksum_flags(port, msg);
 	struct flx_ip ip;
 	enum flx_drop drop;
 
-	drop = flx_ip_check(port, frame + l2_size, msg->mbuf.data_len - l2_size,
+	drop = flx_ip_check(port, datagram, msg->mbuf.data_len - l2_size,
 			    flags & RTE_MBUF_F_RX_IP_CKSUM_MASK, &ip);
-	if (unlikely(drop != FLX_DROP_COUNT))
+	if (drop != FLX_DROP_COUNT)
 		return flx_refuse(drop);
-	switch (frame[l2_size + FLX_IP_PROTOCOL]) {
+	switch (datagram[FLX_IP_PROTOCOL]) {
 	case IPPROTO_UDP:
 		return flx_udp_recv(port, msg, l2_size, &ip, flags & RTE_MBUF_F_RX_L4_CKSUM_MASK);
 	case IPPROTO_ICMP:
@@ -62,42 +68,62 @@ static inline struct flx_verdict recv_ip(const struct flx_edge_port *port, struc
 	}
 }
 
-static inline struct flx_verdict recv_frame(const struct flx_edge_port *port, struct flx_msg *msg)
+/* Any frame, layer by layer. */
+static __rte_noinline struct flx_verdict recv_frame(const struct flx_edge_port *port,
+						    struct flx_msg *msg)
 {
-	uint32_t l2_size = FLX_ETH_SIZE;
 	const uint8_t *frame;
+	uint32_t tags_size;
 	enum flx_drop drop;
 	rte_be16_t type;
 
-	msg->mbuf.port = port->index;
-	if (unlikely(msg->mbuf.nb_segs != 1) && !linearise(&msg->mbuf))
+	if (msg->mbuf.nb_segs != 1 && !linearise(&msg->mbuf))
 		return flx_refuse(FLX_DROP_l2_segments);
-	if (unlikely(msg->mbuf.data_len < FLX_ETH_SIZE))
+	if (msg->mbuf.data_len < FLX_ETH_SIZE)
 		return flx_refuse(FLX_DROP_l2_short);
 	frame = rte_pktmbuf_mtod(&msg->mbuf, const uint8_t *);
-	type = flx_load16(frame + FLX_ETH_TYPE);
-	if (unlikely(type != RTE_BE16(RTE_ETHER_TYPE_IPV4))) {
-		uint32_t tags_size = flx_eth_tags_size(frame, msg->mbuf.data_len);
-
-		if (tags_size == UINT32_MAX)
-			return flx_refuse(FLX_DROP_l2_vlan);
-		l2_size += tags_size;
-		type = flx_load16(frame + FLX_ETH_TYPE + tags_size);
-	}
+	tags_size = flx_eth_tags_size(frame, msg->mbuf.data_len);
+	if (tags_size == UINT32_MAX)
+		return flx_refuse(FLX_DROP_l2_vlan);
+	type = flx_load16(frame + FLX_ETH_TYPE + tags_size);
 	drop = flx_eth_check(port, frame, type);
-	if (unlikely(drop != FLX_DROP_COUNT))
+	if (drop != FLX_DROP_COUNT)
 		return flx_refuse(drop);
-	if (likely(type == RTE_BE16(RTE_ETHER_TYPE_IPV4)))
-		return recv_ip(port, msg, l2_size);
+	if (type == RTE_BE16(RTE_ETHER_TYPE_IPV4))
+		return recv_ip(port, msg, FLX_ETH_SIZE + tags_size);
 	if (type == RTE_BE16(RTE_ETHER_TYPE_ARP))
-		return flx_arp_packet_recv(port, msg, l2_size);
+		return flx_arp_packet_recv(port, msg, FLX_ETH_SIZE + tags_size);
 	return flx_refuse(FLX_DROP_l2_type);
+}
+
+/* The same verdict, sooner for the frame that nearly every frame is. */
+static inline struct flx_verdict recv_plain(const struct flx_edge_port *port,
+					    const struct flx_plain *plain, struct flx_msg *msg)
+{
+	uint64_t flags = checksum_flags(port, msg);
+	struct flx_ip ip;
+
+	msg->mbuf.port = port->index;
+	if (unlikely(msg->mbuf.nb_segs != 1 ||
+		     !flx_plain_check(plain, rte_pktmbuf_mtod(&msg->mbuf, const uint8_t *),
+				      msg->mbuf.data_len, flags & RTE_MBUF_F_RX_IP_CKSUM_MASK,
+				      &ip)))
+		return recv_frame(port, msg);
+	return flx_udp_recv(port, msg, FLX_ETH_SIZE, &ip, flags & RTE_MBUF_F_RX_L4_CKSUM_MASK);
+}
+
+static __rte_noinline void drop_frame(struct flx_msg *msg, enum flx_drop reason,
+				      struct flx_drops *drops)
+{
+	drops->count[reason]++;
+	rte_pktmbuf_free(&msg->mbuf);
 }
 
 uint32_t flx_edge_recv(const struct flx_edge_port *port, struct rte_mbuf **frames, uint32_t count,
 		       struct flx_elem *out, struct flx_drops *drops)
 {
-	uint32_t taken = 0;
+	const struct flx_plain plain = flx_plain_of(port);
+	struct flx_elem *next = out;
 
 	for (uint32_t i = 0; i < count && i < 2 * PREFETCH; i++)
 		rte_prefetch0(frames[i]);
@@ -111,19 +137,17 @@ uint32_t flx_edge_recv(const struct flx_edge_port *port, struct rte_mbuf **frame
 			rte_prefetch0(frames[i + 2 * PREFETCH]);
 		if (i + PREFETCH < count)
 			rte_prefetch0(rte_pktmbuf_mtod(frames[i + PREFETCH], void *));
-		verdict = recv_frame(port, msg);
-		if (likely(verdict.fluxion != FLX_FLUXION_NONE)) {
-			out[taken++] = (struct flx_elem){.msg = msg, .fluxion = verdict.fluxion};
-		} else {
-			drops->count[verdict.drop]++;
-			rte_pktmbuf_free(&msg->mbuf);
-		}
+		verdict = recv_plain(port, &plain, msg);
+		if (likely(verdict.fluxion != FLX_FLUXION_NONE))
+			*next++ = (struct flx_elem){.msg = msg, .fluxion = verdict.fluxion};
+		else
+			drop_frame(msg, verdict.drop, drops);
 	}
-	return taken;
+	return (uint32_t)(next - out);
 }
 
 /* Finishes a message that a handler made; false when its next hop is not known. */
-static bool send_to(const struct flx_edge_port *port, struct flx_msg *msg)
+static __rte_noinline bool send_to(const struct flx_edge_port *port, struct flx_msg *msg)
 {
 	rte_be32_t to = msg->cold.to_ip;
 	struct rte_ether_addr mac;

@@ -20,3 +20,16 @@ uint32_t flx_eth_tags_size(const uint8_t *data, uint32_t size)
 	}
 	return tags;
 }
+
+enum flx_drop flx_eth_check(const struct flx_edge_port *port, const uint8_t *data, rte_be16_t type)
+{
+	static const uint8_t broadcast[RTE_ETHER_ADDR_LEN] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
+	const uint8_t *destination = data + FLX_ETH_DESTINATION, *source = data + FLX_ETH_SOURCE;
+
+	if (flx_eth_is_group(source) || flx_eth_same(source, port->mac.addr_bytes))
+		return FLX_DROP_l2_source;
+	if (!flx_eth_same(destination, port->mac.addr_bytes) &&
+	    (type != RTE_BE16(RTE_ETHER_TYPE_ARP) || !flx_eth_same(destination, broadcast)))
+		return FLX_DROP_l2_destination;
+	return FLX_DROP_COUNT;
+}

@@ -29,10 +29,15 @@
 #define FLX_ETH_SOURCE	    6
 #define FLX_ETH_TYPE	    12
 
+/* An address in the low 48 bits, as it lies in memory. */
+static inline uint64_t flx_eth_load(const uint8_t *mac)
+{
+	return (uint64_t)flx_load16(mac + 4) << 32 | flx_load32(mac);
+}
+
 static inline bool flx_eth_same(const uint8_t *a, const uint8_t *b)
 {
-	return ((flx_load32(a) ^ flx_load32(b)) |
-		(uint32_t)(flx_load16(a + 4) ^ flx_load16(b + 4))) == 0;
+	return flx_eth_load(a) == flx_eth_load(b);
 }
 
 static inline bool flx_eth_is_group(const uint8_t *mac)
@@ -55,18 +60,18 @@ uint32_t flx_eth_tags_size(const uint8_t *data, uint32_t size);
  * FLX_DROP_COUNT: nothing. The source is looked at first: a frame of our own that came back is told
  * by it.
  */
-static inline enum flx_drop flx_eth_check(const struct flx_edge_port *port, const uint8_t *data,
-					  rte_be16_t type)
-{
-	static const uint8_t broadcast[RTE_ETHER_ADDR_LEN] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
-	const uint8_t *destination = data + FLX_ETH_DESTINATION, *source = data + FLX_ETH_SOURCE;
+enum flx_drop flx_eth_check(const struct flx_edge_port *port, const uint8_t *data, rte_be16_t type);
 
-	if (unlikely(flx_eth_is_group(source) || flx_eth_same(source, port->mac.addr_bytes)))
-		return FLX_DROP_l2_source;
-	if (unlikely(!flx_eth_same(destination, port->mac.addr_bytes)) &&
-	    (type != RTE_BE16(RTE_ETHER_TYPE_ARP) || !flx_eth_same(destination, broadcast)))
-		return FLX_DROP_l2_destination;
-	return FLX_DROP_COUNT;
+/* Writes @destination (see flx_eth_load) and the port's address at @to, in two stores. */
+static inline void flx_eth_put_addresses(const struct flx_edge_port *port, uint8_t *to,
+					 uint64_t destination)
+{
+	uint64_t source = flx_eth_load(port->mac.addr_bytes);
+	uint64_t front = destination | source << 48;
+	uint32_t rest = (uint32_t)(source >> 16);
+
+	memcpy(to, &front, sizeof(front));
+	memcpy(to + sizeof(front), &rest, sizeof(rest));
 }
 
 /*
@@ -78,18 +83,18 @@ static inline enum flx_drop flx_eth_check(const struct flx_edge_port *port, cons
 static inline void flx_eth_turn(const struct flx_edge_port *port, uint8_t *to, const uint8_t *from,
 				uint32_t l2_size)
 {
+	uint64_t sender = flx_eth_load(from + FLX_ETH_SOURCE);
+
 	if (unlikely(to != from))
 		memmove(to, from, l2_size);
-	memcpy(to + FLX_ETH_DESTINATION, to + FLX_ETH_SOURCE, RTE_ETHER_ADDR_LEN);
-	memcpy(to + FLX_ETH_SOURCE, port->mac.addr_bytes, RTE_ETHER_ADDR_LEN);
+	flx_eth_put_addresses(port, to, sender);
 }
 
 /* Writes an untagged header at @to. */
 static inline void flx_eth_put(const struct flx_edge_port *port, uint8_t *to, const uint8_t *mac,
 			       rte_be16_t type)
 {
-	memcpy(to + FLX_ETH_DESTINATION, mac, RTE_ETHER_ADDR_LEN);
-	memcpy(to + FLX_ETH_SOURCE, port->mac.addr_bytes, RTE_ETHER_ADDR_LEN);
+	flx_eth_put_addresses(port, to, flx_eth_load(mac));
 	memcpy(to + FLX_ETH_TYPE, &type, sizeof(type));
 }
 

@@ -39,24 +39,34 @@ struct flx_ip {
 	uint32_t size; /* with the header */
 };
 
-/* Whether the options between @ip + FLX_IP_SIZE and @header_size are well formed and route nothing.
- */
-bool flx_ip_options_valid(const uint8_t *ip, uint32_t header_size);
-
 /* Directed broadcast address of the port's network; 255.255.255.255 where none is (RFC 3021). */
 static inline rte_be32_t flx_ip_broadcast(const struct flx_edge_port *port)
 {
 	return rte_be_to_cpu_32(~port->mask) > 1 ? port->ip | ~port->mask : RTE_BE32(UINT32_MAX);
 }
 
-/* Whether no host may send from @source: this network, loopback, groups, broadcast, and us. */
-static inline bool flx_ip_is_martian(const struct flx_edge_port *port, rte_be32_t source)
+/*
+ * Whether no host may send from @source: this network, loopback, groups, broadcasts, and us, who
+ * are
+ * @own on a network whose broadcast is @broadcast.
+ */
+static inline bool flx_ip_is_martian(rte_be32_t source, rte_be32_t own, rte_be32_t broadcast)
 {
 	uint32_t first = source & 0xff; /* its first byte, see sum.h */
 
 	return first == 0 || first == 127 || (first & 0xf0) == 0xe0 ||
-	       source == RTE_BE32(UINT32_MAX) || source == port->ip ||
-	       source == flx_ip_broadcast(port);
+	       source == RTE_BE32(UINT32_MAX) || source == own || source == broadcast;
+}
+
+/* Whether the header's checksum is right; @checksum is what the port says of it. */
+static inline bool flx_ip_is_intact(const uint8_t *data, uint32_t header_size, uint64_t checksum)
+{
+	uint64_t sum;
+
+	if (checksum != RTE_MBUF_F_RX_IP_CKSUM_UNKNOWN)
+		return checksum != RTE_MBUF_F_RX_IP_CKSUM_BAD;
+	sum = header_size == FLX_IP_SIZE ? flx_sum_20(data) : flx_sum_bytes(data, header_size);
+	return flx_sum_fold(sum) == 0xffff;
 }
 
 /*
@@ -65,55 +75,28 @@ static inline bool flx_ip_is_martian(const struct flx_edge_port *port, rte_be32_
  *
  * FLX_DROP_COUNT, and its sizes in @ip: nothing, and it is for us.
  */
-static inline enum flx_drop flx_ip_check(const struct flx_edge_port *port, const uint8_t *data,
-					 uint32_t size, uint64_t checksum, struct flx_ip *ip)
-{
-	if (unlikely(size < FLX_IP_SIZE || data[0] >> 4 != 4))
-		return FLX_DROP_ip_hdr;
-	ip->header_size = (uint32_t)(data[0] & 0xf) * 4;
-	if (unlikely(ip->header_size < FLX_IP_SIZE || ip->header_size > size))
-		return FLX_DROP_ip_hdr;
-	ip->size = rte_be_to_cpu_16(flx_load16(data + FLX_IP_LENGTH));
-	if (unlikely(ip->size < ip->header_size || ip->size > size))
-		return FLX_DROP_ip_len;
-	if (checksum == RTE_MBUF_F_RX_IP_CKSUM_UNKNOWN) {
-		uint64_t sum = likely(ip->header_size == FLX_IP_SIZE)
-				       ? flx_sum_20(data)
-				       : flx_sum_bytes(data, ip->header_size);
-
-		if (unlikely(flx_sum_fold(sum) != 0xffff))
-			return FLX_DROP_ip_checksum;
-	} else if (unlikely(checksum == RTE_MBUF_F_RX_IP_CKSUM_BAD)) {
-		return FLX_DROP_ip_checksum;
-	}
-	if (unlikely(ip->header_size != FLX_IP_SIZE) &&
-	    !flx_ip_options_valid(data, ip->header_size))
-		return FLX_DROP_ip_opt;
-	if (unlikely(flx_ip_is_martian(port, flx_load32(data + FLX_IP_SOURCE))))
-		return FLX_DROP_ip_martian;
-	if (unlikely(flx_load32(data + FLX_IP_DESTINATION) != port->ip))
-		return FLX_DROP_ip_destination;
-	/* The reserved bit means nothing to us, and do-not-fragment is done. */
-	if (unlikely(flx_load16(data + FLX_IP_FRAGMENT) &
-		     RTE_BE16(RTE_IPV4_HDR_MF_FLAG | RTE_IPV4_HDR_OFFSET_MASK)))
-		return FLX_DROP_ip_frag;
-	return FLX_DROP_COUNT;
-}
+enum flx_drop flx_ip_check(const struct flx_edge_port *port, const uint8_t *data, uint32_t size,
+			   uint64_t checksum, struct flx_ip *ip);
 
 /* What a datagram's header is made of. */
 struct flx_ip_path {
-	rte_be32_t source;
-	rte_be32_t destination;
+	uint64_t addresses; /* as they lie in the header: source, destination */
 	uint8_t tos;
 	uint8_t protocol;
 };
 
+static inline uint64_t flx_ip_addresses(rte_be32_t source, rte_be32_t destination)
+{
+	return (uint64_t)destination << 32 | source;
+}
+
 /* The path back to whoever sent the datagram at @data. */
 static inline struct flx_ip_path flx_ip_turn(const uint8_t *data)
 {
+	uint64_t addresses = flx_load64(data + FLX_IP_SOURCE);
+
 	return (struct flx_ip_path){
-		.source = flx_load32(data + FLX_IP_DESTINATION),
-		.destination = flx_load32(data + FLX_IP_SOURCE),
+		.addresses = addresses << 32 | addresses >> 32,
 		.tos = data[FLX_IP_TOS] & 0xfc,
 		.protocol = data[FLX_IP_PROTOCOL],
 	};
@@ -128,22 +111,21 @@ static inline struct flx_ip_path flx_ip_turn(const uint8_t *data)
 static inline uint64_t flx_ip_put(const struct flx_edge_port *port, uint8_t *to,
 				  const struct flx_ip_path *path, uint32_t size)
 {
-	struct rte_ipv4_hdr *header = (struct rte_ipv4_hdr *)to;
-	rte_be16_t length = rte_cpu_to_be_16((uint16_t)size);
-	uint64_t sum = (uint64_t)RTE_BE16(RTE_IPV4_VHL_DEF << 8) + ((uint64_t)path->tos << 8) +
-		       length + RTE_BE16(RTE_IPV4_HDR_DF_FLAG) + FLX_IP_TTL +
-		       ((uint64_t)path->protocol << 8) + path->source + path->destination;
+	/* Version, header size and TOS; length; identification 0; do not fragment. */
+	uint64_t front = (uint64_t)RTE_IPV4_VHL_DEF | (uint64_t)path->tos << 8 |
+			 (uint64_t)rte_cpu_to_be_16((uint16_t)size) << 16 |
+			 (uint64_t)RTE_BE16(RTE_IPV4_HDR_DF_FLAG) << 48;
+	/* TTL, protocol, checksum. */
+	uint32_t middle = FLX_IP_TTL | (uint32_t)path->protocol << 8;
 
-	header->version_ihl = RTE_IPV4_VHL_DEF;
-	header->type_of_service = path->tos;
-	header->total_length = length;
-	header->packet_id = 0;
-	header->fragment_offset = RTE_BE16(RTE_IPV4_HDR_DF_FLAG);
-	header->time_to_live = FLX_IP_TTL;
-	header->next_proto_id = path->protocol;
-	header->hdr_checksum = port->tx_ip_checksum ? 0 : flx_sum_finish(sum);
-	header->src_addr = path->source;
-	header->dst_addr = path->destination;
+	if (!port->tx_ip_checksum) {
+		uint64_t sum = flx_sum_add(flx_sum_add(front, path->addresses), middle);
+
+		middle |= (uint32_t)flx_sum_finish(sum) << 16;
+	}
+	memcpy(to, &front, sizeof(front));
+	memcpy(to + sizeof(front), &middle, sizeof(middle));
+	memcpy(to + FLX_IP_SOURCE, &path->addresses, sizeof(path->addresses));
 	return port->tx_ip_checksum ? RTE_MBUF_F_TX_IPV4 | RTE_MBUF_F_TX_IP_CKSUM : 0;
 }
 

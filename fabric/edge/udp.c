@@ -15,9 +15,9 @@ void flx_udp_send_to(const struct flx_edge_port *port, struct flx_msg *msg,
 		     const struct rte_ether_addr *mac)
 {
 	const struct flx_udp_path path = {
-		.ip = {.source = port->ip, .destination = msg->cold.to_ip, .protocol = IPPROTO_UDP},
-		.from_port = msg->cold.from_port,
-		.to_port = msg->cold.to_port,
+		.ip = {.addresses = flx_ip_addresses(port->ip, msg->cold.to_ip),
+		       .protocol = IPPROTO_UDP},
+		.ports = flx_udp_ports(msg->cold.from_port, msg->cold.to_port),
 	};
 
 	if (unlikely(msg->mbuf.data_off < FLX_UDP_HEADS_SIZE))

@@ -112,12 +112,16 @@ static inline struct flx_verdict flx_udp_recv(const struct flx_edge_port *port, 
 	return flx_take(fluxion);
 }
 
-/* Where a datagram goes; ports in network order. */
+/* Where a datagram goes. */
 struct flx_udp_path {
 	struct flx_ip_path ip;
-	rte_be16_t from_port;
-	rte_be16_t to_port;
+	uint32_t ports; /* as they lie in the header: source, destination */
 };
+
+static inline uint32_t flx_udp_ports(rte_be16_t source, rte_be16_t destination)
+{
+	return (uint32_t)destination << 16 | source;
+}
 
 /*
  * flx_udp_put - make a frame of @msg: IPv4 and UDP headers in front of its data
@@ -129,17 +133,15 @@ static inline void flx_udp_put(const struct flx_edge_port *port, struct flx_msg 
 {
 	uint8_t *data = rte_pktmbuf_mtod(&msg->mbuf, uint8_t *);
 	uint32_t size = FLX_UDP_SIZE + msg->mbuf.data_len;
-	struct rte_udp_hdr *udp = (struct rte_udp_hdr *)(data - FLX_UDP_SIZE);
 	rte_be16_t length = rte_cpu_to_be_16((uint16_t)size), checksum;
-	/* Three words of at most 32 bits, so no carry is lost. */
-	uint64_t sum = flx_udp_sum_pseudo(length) + path->ip.source + path->ip.destination;
-	uint64_t offload;
+	uint64_t sum = flx_sum_add(path->ip.addresses, flx_udp_sum_pseudo(length));
+	uint64_t offload, header;
 
 	if (port->tx_udp_checksum) {
 		/* The port adds the datagram to the pseudo-header's sum. */
 		checksum = flx_sum_fold(sum);
 	} else {
-		sum += (uint64_t)path->from_port + path->to_port + length;
+		sum = flx_sum_add(sum, (uint64_t)path->ports + length);
 		sum = flx_sum_add(sum, flx_sum_bytes(data, msg->mbuf.data_len));
 		checksum = flx_sum_finish(sum);
 		if (unlikely(checksum == 0))
@@ -149,10 +151,8 @@ static inline void flx_udp_put(const struct flx_edge_port *port, struct flx_msg 
 		flx_ip_put(port, data - FLX_UDP_SIZE - FLX_IP_SIZE, &path->ip, FLX_IP_SIZE + size);
 	if (port->tx_udp_checksum)
 		offload |= RTE_MBUF_F_TX_IPV4 | RTE_MBUF_F_TX_UDP_CKSUM;
-	udp->src_port = path->from_port;
-	udp->dst_port = path->to_port;
-	udp->dgram_len = length;
-	udp->dgram_cksum = checksum;
+	header = path->ports | (uint64_t)length << 32 | (uint64_t)checksum << 48;
+	memcpy(data - FLX_UDP_SIZE, &header, sizeof(header));
 	flx_eth_finish(msg, data - FLX_UDP_SIZE - FLX_IP_SIZE - l2_size,
 		       l2_size + FLX_IP_SIZE + size, offload, l2_size);
 }
@@ -169,11 +169,8 @@ static inline void flx_udp_reply(const struct flx_edge_port *port, struct flx_ms
 {
 	uint8_t *data = rte_pktmbuf_mtod(&msg->mbuf, uint8_t *);
 	const uint8_t *udp = data - FLX_UDP_SIZE, *ip = udp - heads.l3_size;
-	struct flx_udp_path path = {
-		.ip = flx_ip_turn(ip),
-		.from_port = flx_load16(udp + FLX_UDP_DESTINATION),
-		.to_port = flx_load16(udp + FLX_UDP_SOURCE),
-	};
+	uint32_t ports = flx_load32(udp);
+	struct flx_udp_path path = {.ip = flx_ip_turn(ip), .ports = ports << 16 | ports >> 16};
 
 	FLX_ASSERT(msg->mbuf.data_off >= flx_heads_size(heads));
 	flx_eth_turn(port, data - FLX_UDP_SIZE - FLX_IP_SIZE - heads.l2_size, ip - heads.l2_size,

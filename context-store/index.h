@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * index - finds the record of a key: one table per slice, each written by the slice's owner alone.
+ *
+ * A bucket is one cache line: 10 tags of 16 bits, compared in one go, and 10 record numbers. A table
+ * starts as a leaf of one bucket and doubles up to 64 buckets (4 KiB). From there on it is a directory
+ * of leaves of 64 buckets, and only the leaf that is full is split in two (extendible hashing; Fagin,
+ * Nievergelt, Pippenger, Strong 1979). So growth of a table of any size costs one leaf, at most 640
+ * records: about 10 us with the records in DRAM, where doubling a slice of a type with 10 M records
+ * would take 0.3 ms. And almost all memory is blocks of one size, which bounds it at about
+ * 22 bytes per record, however the keys fall into slices.
+ *
+ * A key that finds its home bucket full goes to the next one of the leaf, and every bucket that it
+ * passed counts it (after F14, Bronson and Shi 2019): a look-up goes on only while that count is not
+ * 0, and removal leaves no mark behind. A look-up never reads more than the 64 buckets of a leaf;
+ * under the keyed hash it is 1.05 in the mean at the load at which leaves split.
+ *
+ * Bits of the hash: 0-5 bucket, 6-31 directory, 48-63 tag. The record keeps the lower half, so
+ * growing does not hash.
+ *
+ * Written by: the owner of the slice, roots and buckets; whoever holds the lock, the pool of blocks.
+ * A grown table is published by one release store. The old block is free at once: readers other than
+ * the owner will need a grace period there.
+ */
+#pragma once
+
+#include <emmintrin.h>
+
+#include <stdalign.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "context-store/arena.h"
+#include "context-store/slab.h"
+#include "fabric/base.h"
+
+#define FLX_INDEX_NONE	      UINT32_MAX
+#define FLX_INDEX_SLICES      512 /* FLX_SLICES of flx.h, which is for apps */
+#define FLX_BUCKET_ENTRIES    10
+#define FLX_BUCKET_USED	      ((1u << FLX_BUCKET_ENTRIES) - 1)
+#define FLX_INDEX_LEAF_BITS   6
+#define FLX_INDEX_LEAF_SIZE   (1u << FLX_INDEX_LEAF_BITS) /* buckets of a full-grown leaf */
+#define FLX_INDEX_CLASS_COUNT 22 /* block sizes: 64 B << 0..21, the last a directory of 32 M leaves */
+
+struct flx_bucket {
+	alignas(FLX_CACHE_LINE) uint16_t tag[FLX_BUCKET_ENTRIES];
+	uint16_t state;	   /* low 10 bits: entries in use; high 6, in a leaf's first: its depth */
+	uint16_t overflow; /* entries that passed this bucket because it was full */
+	uint32_t record[FLX_BUCKET_ENTRIES];
+};
+
+static_assert(sizeof(struct flx_bucket) == FLX_CACHE_LINE, "a look-up is one line");
+
+struct flx_index {
+	/* Read-only after init. */
+	uint8_t *base;		/* blocks are numbered in lines from here; line 0 is a root's */
+	_Atomic uint64_t *root; /* one per slice, each a struct flx_index_root */
+	const struct flx_slab *slab;
+	struct flx_arena *arena;
+	uint32_t depth_max; /* of a directory */
+
+	/* Written by: whoever holds the lock. */
+	alignas(FLX_CACHE_LINE) atomic_flag lock;
+	uint32_t free_block[FLX_INDEX_CLASS_COUNT]; /* line number; 0: none */
+};
+
+/* A table: its block, and how to find the bucket. Read and published as one word. */
+struct flx_index_root {
+	uint32_t line;	     /* the leaf, or the directory */
+	uint16_t leaf_mask;  /* buckets of a leaf - 1 */
+	uint16_t depth;	     /* 0: line is the leaf; else the directory has 1 << depth entries */
+};
+
+static_assert(sizeof(struct flx_index_root) == sizeof(uint64_t), "published by one store");
+
+/* Bytes that flx_index_init and growth up to @capacity records take from the arena. */
+uint64_t flx_index_reserve(uint32_t capacity);
+
+/*
+ * flx_index_init - FLX_INDEX_SLICES empty tables for the records of @slab
+ * Grows from the rest of @arena later, and is then the only one to. 0; -ENOMEM. Context: setup.
+ */
+int flx_index_init(struct flx_index *index, struct flx_arena *arena, const struct flx_slab *slab);
+
+static inline uint16_t flx_index_tag(uint64_t hash)
+{
+	return (uint16_t)(hash >> 48);
+}
+
+static inline struct flx_index_root flx_index_root(const struct flx_index *index, uint32_t slice)
+{
+	struct flx_index_root root;
+	/* Acquire: pairs with the release in publish: the blocks behind the word are filled. */
+	uint64_t word = atomic_load_explicit(&index->root[slice], memory_order_acquire);
+
+	memcpy(&root, &word, sizeof(root));
+	return root;
+}
+
+static inline void *flx_index_line(const struct flx_index *index, uint32_t line)
+{
+	return index->base + (uint64_t)line * FLX_CACHE_LINE;
+}
+
+/* First bucket of the leaf of @hash. */
+static inline struct flx_bucket *flx_index_leaf(const struct flx_index *index,
+						struct flx_index_root root, uint64_t hash)
+{
+	uint32_t line = root.line;
+
+	if (root.depth) {
+		const _Atomic uint32_t *leaves = flx_index_line(index, line);
+		uint64_t at = (uint32_t)hash >> FLX_INDEX_LEAF_BITS & ((1u << root.depth) - 1);
+
+		line = atomic_load_explicit(&leaves[at], memory_order_acquire);
+	}
+	return flx_index_line(index, line);
+}
+
+/* flx_index_home - the bucket where the look-up of @hash begins. Touches neither it nor its leaf. */
+static inline struct flx_bucket *flx_index_home(const struct flx_index *index, uint32_t slice,
+						uint64_t hash)
+{
+	struct flx_index_root root = flx_index_root(index, slice);
+
+	return flx_index_leaf(index, root, hash) + (hash & root.leaf_mask);
+}
+
+/* flx_bucket_match - entries of @bucket with @tag, one bit each. SSE2: all that x86-64 must have. */
+static inline uint32_t flx_bucket_match(const struct flx_bucket *bucket, uint16_t tag)
+{
+	const __m128i *half = (const __m128i *)(const void *)bucket;
+	__m128i wanted = _mm_set1_epi16((short)tag);
+	__m128i low = _mm_cmpeq_epi16(_mm_load_si128(half), wanted);
+	__m128i high = _mm_cmpeq_epi16(_mm_load_si128(half + 1), wanted);
+	/* 16 lanes, of which the last 6 are not tags and no entry in use. */
+	uint32_t equal = (uint32_t)_mm_movemask_epi8(_mm_packs_epi16(low, high));
+
+	return equal & bucket->state & FLX_BUCKET_USED;
+}
+
+/* A look-up under way: the candidates of one hash, one after the other. */
+struct flx_index_probe {
+	const struct flx_bucket *leaf;
+	uint32_t leaf_mask;
+	uint32_t at;	  /* bucket under way */
+	uint32_t left;	  /* buckets after it */
+	uint32_t matches; /* of it, not yet returned */
+	uint16_t tag;
+};
+
+/*
+ * flx_index_first, flx_index_next - numbers of the records that may have @hash, FLX_INDEX_NONE at last
+ *
+ * The caller compares keys: one candidate in about 6,500 look-ups is another key's.
+ * Context: owner of @slice; no insert or remove between the calls.
+ */
+static inline uint32_t flx_index_next(struct flx_index_probe *probe)
+{
+	const struct flx_bucket *bucket = &probe->leaf[probe->at];
+	uint32_t entry;
+
+	while (probe->matches == 0) {
+		if (likely(bucket->overflow == 0) || probe->left-- == 0)
+			return FLX_INDEX_NONE;
+		probe->at = (probe->at + 1) & probe->leaf_mask;
+		bucket = &probe->leaf[probe->at];
+		probe->matches = flx_bucket_match(bucket, probe->tag);
+	}
+	entry = (uint32_t)__builtin_ctz(probe->matches);
+	probe->matches &= probe->matches - 1;
+	return bucket->record[entry];
+}
+
+static inline uint32_t flx_index_first(const struct flx_index *index, uint32_t slice, uint64_t hash,
+				       struct flx_index_probe *probe)
+{
+	struct flx_index_root root = flx_index_root(index, slice);
+
+	probe->leaf = flx_index_leaf(index, root, hash);
+	probe->leaf_mask = root.leaf_mask;
+	probe->at = (uint32_t)hash & root.leaf_mask;
+	probe->left = root.leaf_mask;
+	probe->tag = flx_index_tag(hash);
+	probe->matches = flx_bucket_match(&probe->leaf[probe->at], probe->tag);
+	return flx_index_next(probe);
+}
+
+/*
+ * flx_index_insert - enter record @number, whose hash field is the lower half of @hash
+ *
+ * False when the leaf is full and there is no memory, or no hope, to split it: nothing has changed.
+ * The caller has made sure that the key is not there. May grow the table: see the top.
+ * Context: owner of @slice.
+ */
+bool flx_index_insert(struct flx_index *index, uint32_t slice, uint64_t hash, uint32_t number);
+
+/* flx_index_remove - take record @number out, which must be there. Context: owner of @slice. */
+void flx_index_remove(struct flx_index *index, uint32_t slice, uint32_t number);

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* eal - an EAL for tests: no root, no hugepages, no devices, nothing shared with another test. */
+#pragma once
+
+#include <stdio.h>
+#include <unistd.h>
+
+#include <rte_common.h>
+#include <rte_eal.h>
+
+/* Starts EAL on the calling thread as lcore 0, CPU 0. 0, or -1. Once per process. */
+static inline int flx_test_eal(void)
+{
+	char prefix[32];
+	char *arguments[] = {"test",
+			     "--no-huge",
+			     "-m",
+			     "64",
+			     "--no-pci",
+			     "--no-shconf",
+			     "--no-telemetry",
+			     "--log-level=error",
+			     "--lcores=0@0",
+			     prefix,
+			     NULL};
+
+	snprintf(prefix, sizeof(prefix), "--file-prefix=t%d", (int)getpid());
+	return rte_eal_init((int)RTE_DIM(arguments) - 1, arguments) < 0 ? -1 : 0;
+}
