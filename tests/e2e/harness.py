@@ -195,8 +195,12 @@ class Fabric:
             stdout=self.log, stderr=subprocess.STDOUT, preexec_fn=die_with_parent)
 
     def __enter__(self):
-        if self.network:
-            self.wait_until_ready()
+        try:
+            if self.network:
+                self.wait_until_ready()
+        except Failure:
+            self.__exit__(*sys.exc_info())
+            raise
         return self
 
     def __exit__(self, kind, *_):
@@ -205,6 +209,7 @@ class Fabric:
             self.process.wait()
         if kind:
             print(self.output(), flush=True)
+        self.log.close()
         if self.network:
             self.network.stopped()
 
