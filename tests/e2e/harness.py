@@ -22,6 +22,7 @@ import pathlib
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -74,12 +75,6 @@ def die_with_parent():
     ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
 
 
-def is_real_root():
-    """Root, and not only in a user namespace."""
-    with open("/proc/self/uid_map", encoding="ascii") as uid_map:
-        return os.geteuid() == 0 and uid_map.read().split() == ["0", "0", "4294967295"]
-
-
 def isolate():
     """Returns only inside namespaces of this program's own."""
     if os.environ.get(ISOLATED):
@@ -112,8 +107,6 @@ class Network:
         if port_kind != "tap":
             run(SETUP, "veth")
             self.find_peer()
-        if port_kind == "af_xdp" and not is_real_root():
-            skip("af_xdp needs root: the kernel lets no other load its program")
         return self
 
     def __exit__(self, *_):
@@ -258,9 +251,10 @@ class TestCase(unittest.TestCase):
         self.assertEqual(result.status, 0, result.output)
         self.assertRegex(result.output, r"(?m)^unexplained 0$")
         self.assertNotRegex(result.output, r"(?i)\berror:|sanitizer")
-        buffers = result.buffers()
-        self.assertIsNotNone(buffers, "the ledger does not say how many buffers are free")
-        self.assertEqual(*buffers, "buffers are missing")
+        # That all are back, flx itself says by its status; it knows what the driver keeps.
+        self.assertIsNotNone(result.buffers(), "the ledger does not say how many buffers are free")
+        if port_kind != "af_xdp":
+            self.assertEqual(*result.buffers(), "buffers are missing")
 
 
 # ------------------------------------------------------------------------------------------- main
@@ -270,6 +264,20 @@ def find_tools(network):
     missing = [tool for tool in needed if not shutil.which(tool)]
     if missing:
         skip(f"not installed: {' '.join(missing)}")
+
+
+def require_port():
+    """Skips what the kernel does not have, or does not let us use."""
+    if port_kind == "af_xdp" and os.geteuid() != 0:
+        skip("af_xdp needs root: the kernel lets nobody else load its program")
+    if port_kind == "af_xdp":
+        af_xdp = 44
+        try:
+            socket.socket(af_xdp, socket.SOCK_RAW).close()
+        except OSError as error:
+            skip(f"this kernel has no AF_XDP sockets for us: {error}")
+    if port_kind == "tap" and not os.access("/dev/net/tun", os.R_OK | os.W_OK):
+        skip("no access to /dev/net/tun")
 
 
 def take_port():
@@ -286,7 +294,10 @@ def main(network=False):
     """Runs the tests of the calling program and exits."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("timed out"))
     os.environ["PATH"] += ":/usr/sbin:/sbin"
+    arguments = take_port()
     find_tools(network)
     if network:
+        if not os.environ.get(ISOLATED):
+            require_port()
         isolate()
-    unittest.main(module="__main__", argv=take_port(), verbosity=2, failfast=True)
+    unittest.main(module="__main__", argv=arguments, verbosity=2, failfast=True)
