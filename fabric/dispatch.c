@@ -244,14 +244,14 @@ static uint32_t run_context(struct flx_worker *worker, const struct flx_fluxion_
 			flx_worker_end(worker, elems[i].msg);
 			continue;
 		}
-		context = flx_record_open(type, records[i]);
+		context = flx_record_open(&type->layout, records[i]);
 		if (handle(&worker->call, fluxion->handler, elems[i].msg, context, stats)) {
-			flx_record_commit(type, records[i]);
+			flx_record_commit(records[i]);
 			good++;
 		}
 		commit_sends(worker, FLX_BATCH - 1);
 	}
-	flx_store_settle(type, worker->index, slices, keys, count, records);
+	flx_store_settle(type, worker->index);
 	return good;
 }
 

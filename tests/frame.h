@@ -83,7 +83,7 @@ static inline void frame_fix_sums(struct frame *frame)
 	frame_put(frame, l3 + 10, 2, ~frame_sum(frame->bytes + l3, frame->l3_size, 0) & 0xffff);
 	if ((frame->bytes[l3] & 0xf) * 4u != frame->l3_size || length > frame->size - l3 ||
 	    length < frame->l3_size + 8 ||
-	    (frame->bytes[l3 + 9] == IPPROTO_UDP && udp_length > frame->size - l4))
+	    (frame->bytes[l3 + 9] != IPPROTO_ICMP && udp_length > frame->size - l4))
 		return;
 	frame_put(frame, at, 2, 0);
 	frame_put(frame, at, 2, ~frame_l4_sum(frame->bytes + l3) & 0xffff);
