@@ -14,6 +14,7 @@
 #include "fabric/memory.h"
 #include "fabric/setup.h"
 #include "fabric/worker.h"
+#include "pmd-config/pool.h"
 
 /* A worker that does not answer for this long is named: a handler waits, or its CPU is taken. */
 #define SNAPSHOT_WAIT_US 1000000
@@ -71,25 +72,19 @@ err_memory:
 
 /* ------------------------------------------------------------------------------------- bringing up */
 
+static struct rte_mempool *start_pool(const char *name, uint32_t buffers, uint32_t cache)
+{
+	return flx_pool_alloc(name, buffers, cache,
+			      sizeof(struct flx_msg) - sizeof(struct rte_mbuf),
+			      RTE_PKTMBUF_HEADROOM + FLX_BUFFER_DATA, -1);
+}
+
 static int start_pools(struct flx_fabric *fabric)
 {
-	const uint16_t priv_size = sizeof(struct flx_msg) - sizeof(struct rte_mbuf);
-	struct flx_setup *setup = &fabric->setup;
-
-	fabric->buffers = setup->buffers;
-	fabric->shared.pool =
-		rte_pktmbuf_pool_create("flx_messages", fabric->buffers, FLX_POOL_CACHE, priv_size,
-					RTE_PKTMBUF_HEADROOM + FLX_BUFFER_DATA, SOCKET_ID_ANY);
-	fabric->arp_pool = rte_pktmbuf_pool_create("flx_arp", FLX_ARP_BUFFERS, 0, priv_size,
-						   RTE_PKTMBUF_HEADROOM + FLX_BUFFER_DATA,
-						   SOCKET_ID_ANY);
-	if (!fabric->shared.pool || !fabric->arp_pool) {
-		flx_error("buffers: no memory for %u messages (%u MiB); lower --credits, or reserve "
-			  "hugepages: pmd-config/setup.sh hugepages %u",
-			  fabric->buffers, setup->memory_mib, setup->memory_mib + 64);
-		return -ENOMEM;
-	}
-	return 0;
+	fabric->buffers = fabric->setup.buffers;
+	fabric->shared.pool = start_pool("flx_messages", fabric->buffers, FLX_POOL_CACHE);
+	fabric->arp_pool = start_pool("flx_arp", FLX_ARP_BUFFERS, 0);
+	return fabric->shared.pool && fabric->arp_pool ? 0 : -ENOMEM;
 }
 
 static int start_edges(struct flx_fabric *fabric)
@@ -476,13 +471,13 @@ static uint32_t free_pool(struct rte_mempool *pool, uint32_t size)
 uint32_t flx_fabric_stop(struct flx_fabric *fabric, struct flx_ledger *ledger)
 {
 	struct flx_shared *shared = &fabric->shared;
-	uint32_t missing;
+	uint32_t missing, kept = 0;
 
 	stop_workers(fabric);
 	if (ledger)
 		flx_fabric_ledger(fabric, ledger);
 	for (uint32_t p = 0; p < fabric->ports_started; p++)
-		flx_port_stop(&fabric->port[p]);
+		kept += flx_port_stop(&fabric->port[p]);
 	free_workers(shared);
 	for (uint32_t g = 0; shared->context_types && g < fabric->registry.group_count; g++)
 		if (shared->context_types[g])
@@ -491,10 +486,12 @@ uint32_t flx_fabric_stop(struct flx_fabric *fabric, struct flx_ledger *ledger)
 	if (shared->arp)
 		flx_arp_free(shared->arp);
 	free(fabric->udp_listeners);
-	missing = free_pool(shared->pool, fabric->buffers) +
-		  free_pool(fabric->arp_pool, FLX_ARP_BUFFERS);
-	if (ledger)
-		ledger->pool_free = fabric->buffers - missing;
+	missing = free_pool(shared->pool, fabric->buffers) - kept;
+	if (ledger) {
+		ledger->pool_kept = kept;
+		ledger->pool_free = fabric->buffers - kept - missing;
+	}
+	missing += free_pool(fabric->arp_pool, FLX_ARP_BUFFERS);
 	if (fabric->eal_started)
 		flx_eal_stop();
 	flx_registry_fini(&fabric->registry);

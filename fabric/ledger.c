@@ -139,5 +139,7 @@ void flx_ledger_print(const struct flx_ledger *ledger, FILE *out)
 	if (ledger->pool_size)
 		fprintf(out, "buffers free                  %17" PRIu64 "  of %" PRIu64 "\n",
 			ledger->pool_free, ledger->pool_size);
+	if (ledger->pool_kept)
+		fprintf(out, "buffers kept by a port's driver %15" PRIu64 "\n", ledger->pool_kept);
 	fprintf(out, "unexplained %" PRId64 "\n", ledger->unexplained);
 }

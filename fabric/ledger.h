@@ -56,8 +56,9 @@ struct flx_ledger {
 	struct flx_fluxion_ledger fluxion[FLX_FLUXIONS_MAX + FLX_FLUXION_FIRST];
 
 	uint64_t contexts;	/* committed now */
-	uint64_t pool_free;	/* buffers */
+	uint64_t pool_free; /* buffers */
 	uint64_t pool_size;
+	uint64_t pool_kept; /* by drivers that never give theirs back; at the end only */
 	uint32_t worker_count;
 	uint32_t worker_busy_pct[FLX_WORKERS_MAX]; /* since the previous ledger of this fabric */
 	uint64_t worker_handled[FLX_WORKERS_MAX];  /* messages, since start */

@@ -225,6 +225,8 @@ int flx_setup_make(struct flx_setup *setup, const struct flx_options *options)
 	for (uint32_t p = 0; !error && p < setup->port_count; p++)
 		error = flx_port_spec_parse(&setup->spec[p], options->port[p], p,
 					    setup->plan.worker_count);
+	for (uint32_t p = 0; !error && p < setup->port_count; p++)
+		error = flx_port_spec_check(&setup->spec[p]);
 	if (error)
 		return error;
 	set_memory(setup);

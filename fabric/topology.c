@@ -70,7 +70,8 @@ static void candidate_fill(struct candidate *row, hwloc_topology_t topology, hwl
 	row->port = port_on(request, unit->nodeset);
 }
 
-/* Which thread of its core each CPU is, and which core is kept for housekeeping: the first CPU's. */
+/* Which thread of its core each CPU is, and which core is kept for housekeeping: the first CPU's.
+ */
 static void candidates_relate(struct candidates *all)
 {
 	uint32_t first = 0;
@@ -154,8 +155,8 @@ static void describe(struct flx_plan *plan, uint32_t worker, const struct candid
 			return;
 		}
 	}
-	snprintf(place->why, sizeof(place->why), "%s, %s",
-		 request->cpus ? "as given" : "own core", node);
+	snprintf(place->why, sizeof(place->why), "%s, %s", request->cpus ? "as given" : "own core",
+		 node);
 }
 
 static void place(struct flx_plan *plan, uint32_t worker, const struct candidate *row,
@@ -174,16 +175,18 @@ static int place_given(struct flx_plan *plan, const struct candidates *all,
 		const struct candidate *row = candidate_find(all, request->cpus[i]);
 
 		if (!row) {
-			flx_error("worker %u: CPU %u is not on this machine, or not allowed to this "
-				  "process; /proc/self/status lists Cpus_allowed",
-				  i, request->cpus[i]);
+			flx_error(
+				"worker %u: CPU %u is not on this machine, or not allowed to this "
+				"process; /proc/self/status lists Cpus_allowed",
+				i, request->cpus[i]);
 			return -EINVAL;
 		}
 		for (uint32_t before = 0; before < i; before++)
 			if (plan->worker[before].cpu == row->cpu) {
-				flx_error("CPU %u is given to workers %u and %u; a worker polls, so "
-					  "each wants its own",
-					  row->cpu, before, i);
+				flx_error(
+					"CPU %u is given to workers %u and %u; a worker polls, so "
+					"each wants its own",
+					row->cpu, before, i);
 				return -EINVAL;
 			}
 		place(plan, i, row, all, request);
@@ -191,7 +194,8 @@ static int place_given(struct flx_plan *plan, const struct candidates *all,
 	return 0;
 }
 
-/* One worker per physical core of the ports' nodes, of all nodes when none is known; at least one. */
+/* One worker per physical core of the ports' nodes, of all nodes when none is known; at least one.
+ */
 static uint32_t workers_wanted(const struct candidates *all, const struct flx_plan_request *request)
 {
 	uint32_t near = 0, cores = 0, wanted;

@@ -58,8 +58,8 @@ static void add_lcores(struct builder *builder, const struct flx_plan *plan)
 }
 
 /*
- * --in-memory: no hugetlbfs mount is written to and no file is left behind, so a run that died holds
- * nothing (the kernel takes its pages back), and two runs cannot collide.
+ * --in-memory: no hugetlbfs mount is written to and no file is left behind, so a run that died
+ * holds nothing (the kernel takes its pages back), and two runs cannot collide.
  */
 static void add_memory(struct builder *builder, const struct flx_eal_conf *conf)
 {
@@ -156,18 +156,22 @@ static const char *remedy(int error)
 		return "no hugepages, or not for this user; pmd-config/setup.sh hugepages reserves "
 		       "some, and --dev does without";
 	case ENOMEM:
-		return "not enough free hugepages; pmd-config/setup.sh hugepages MiB reserves more, and "
+		return "not enough free hugepages; pmd-config/setup.sh hugepages MiB reserves "
+		       "more, and "
 		       "--dev does without";
 	case EAGAIN:
-		return "another process uses the same --file-prefix, or VFIO is not there (modprobe "
+		return "another process uses the same --file-prefix, or VFIO is not there "
+		       "(modprobe "
 		       "vfio-pci)";
 	case EINVAL:
-		return "an argument is wrong, the driver directory is writable for all, or a CPU of "
+		return "an argument is wrong, the driver directory is writable for all, or a CPU "
+		       "of "
 		       "--lcores is not there; what EAL says above names it";
 	case EALREADY:
 		return "it was started before in this process, and starts only once";
 	default:
-		return "what EAL says above names the cause; --log-level=lib.eal:debug after -- says "
+		return "what EAL says above names the cause; --log-level=lib.eal:debug after -- "
+		       "says "
 		       "more";
 	}
 }
@@ -193,7 +197,8 @@ void flx_eal_stop(void)
 
 	snprintf(directory, sizeof(directory), "%s", rte_eal_get_runtime_dir());
 	rte_eal_cleanup();
-	/* One run directory per process id would pile up; it goes only when nobody left a file in it. */
+	/* One run directory per process id would pile up; it goes only when nobody left a file in
+	 * it. */
 	(void)rmdir(directory);
 }
 
@@ -219,8 +224,9 @@ static bool can_map(unsigned long size_kib)
 {
 	size_t bytes = size_kib * 1024;
 	int shift = __builtin_ctzl(bytes);
-	void *page = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
-			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB | shift << MAP_HUGE_SHIFT, -1, 0);
+	void *page =
+		mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+		     MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB | shift << MAP_HUGE_SHIFT, -1, 0);
 
 	if (page == MAP_FAILED)
 		return false;

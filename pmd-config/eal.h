@@ -2,8 +2,8 @@
 /*
  * eal - starts DPDK's environment with explicit arguments made from the plan.
  *
- * The arguments are a value that can be printed and compared (`flx run` prints them) before anything
- * is touched.
+ * The arguments are a value that can be printed and compared (`flx run` prints them) before
+ * anything is touched.
  *
  * Which drivers are loaded is not ours to say: an EAL that is linked shared loads its whole plugin
  * directory, with -d as well as without (22.11, eal_plugins_init). But no driver sees a device that
@@ -41,7 +41,8 @@ struct flx_eal_arguments {
  */
 int flx_eal_arguments_make(struct flx_eal_arguments *arguments, const struct flx_eal_conf *conf);
 
-/* The arguments as one line that a shell takes, into @line of @size bytes; cut when it is too short. */
+/* The arguments as one line that a shell takes, into @line of @size bytes; cut when it is too
+ * short. */
 void flx_eal_arguments_print(const struct flx_eal_arguments *arguments, char *line, uint32_t size);
 
 /*
@@ -55,7 +56,7 @@ int flx_eal_start(const struct flx_eal_arguments *arguments);
 void flx_eal_stop(void);
 
 /*
- * flx_eal_hugepages - free hugepages of this machine in MiB that this process may map, 0: none or not
- * allowed. Looks only.
+ * flx_eal_hugepages - free hugepages of this machine in MiB that this process may map, 0: none or
+ * not allowed. Looks only.
  */
 uint32_t flx_eal_hugepages_mib(void);

@@ -48,10 +48,9 @@ static struct rte_mempool *alloc_dense(const char *name, uint32_t count, uint32_
 	struct rte_mempool *pool;
 	int error;
 
-	pool = rte_mempool_create_empty(name, count,
-					(unsigned int)sizeof(struct rte_mbuf) + priv_bytes +
-						room_bytes,
-					cache, sizeof(sizes), numa, RTE_MEMPOOL_F_NO_IOVA_CONTIG);
+	pool = rte_mempool_create_empty(
+		name, count, (unsigned int)sizeof(struct rte_mbuf) + priv_bytes + room_bytes, cache,
+		sizeof(sizes), numa, RTE_MEMPOOL_F_NO_IOVA_CONTIG);
 	if (!pool)
 		return NULL;
 	error = rte_mempool_set_ops_byname(pool, rte_mbuf_best_mempool_ops(), NULL);

@@ -19,7 +19,7 @@
 /* Ethernet and two VLAN tags: the longest head in front of an IP packet that the edge takes. */
 #define HEAD_BYTES (RTE_ETHER_HDR_LEN + 2 * RTE_VLAN_HLEN)
 /* hns3 has the longest table that ethdev knows. */
-#define RETA_MAX 2048
+#define RETA_MAX    2048
 #define RSS_KEY_MAX 64
 
 _Static_assert(FLX_SLICES % 64 == 0, "the RETA is written in groups of 64");
@@ -38,8 +38,8 @@ static void note_missing(struct bringup *up, const char *direction, const char *
 {
 	size_t length = strlen(up->missing);
 
-	snprintf(up->missing + length, sizeof(up->missing) - length, "%s%s %s",
-		 length ? ", " : "", direction, what);
+	snprintf(up->missing + length, sizeof(up->missing) - length, "%s%s %s", length ? ", " : "",
+		 direction, what);
 }
 
 /* @wanted ∩ @supported; each bit of the rest is noted. */
@@ -83,7 +83,8 @@ static void choose_queues(struct bringup *up)
 	up->port->tx_queues = queues;
 	/* af_xdp's interface was told of already, by flx_port_spec_check. */
 	if (queues < up->conf->queues && up->port->spec.queues >= up->conf->queues)
-		flx_warn("port %s: %s has %u of %u queues wanted; the other workers get its messages "
+		flx_warn("port %s: %s has %u of %u queues wanted; the other workers get its "
+			 "messages "
 			 "through lanes",
 			 up->port->spec.text, up->info.driver_name, queues, up->conf->queues);
 }
@@ -158,13 +159,15 @@ static int check_room(struct bringup *up)
 	if (profile->frame_max)
 		usable = RTE_MIN(usable, profile->frame_max);
 	if (room < profile->room_min) {
-		flx_error("port %s: %s wants %u bytes of room in a buffer, and the pool's have %u; make "
+		flx_error("port %s: %s wants %u bytes of room in a buffer, and the pool's have %u; "
+			  "make "
 			  "the pool with larger buffers",
 			  port->spec.text, up->info.driver_name, profile->room_min, room);
 		return -EMSGSIZE;
 	}
 	if ((uint32_t)port->mtu + HEAD_BYTES > usable) {
-		flx_error("port %s: frames of MTU %u are up to %u bytes, and a buffer takes %u; lower "
+		flx_error("port %s: frames of MTU %u are up to %u bytes, and a buffer takes %u; "
+			  "lower "
 			  "the MTU (ip link set %s mtu %u) or make the pool with larger buffers",
 			  port->spec.text, port->mtu, port->mtu + HEAD_BYTES, usable,
 			  port->spec.interface[0] ? port->spec.interface : "IFACE",
@@ -187,11 +190,12 @@ static int configure(struct bringup *up)
 
 	error = rte_eth_dev_configure(port->id, port->rx_queues, port->tx_queues, &up->eth);
 	if (error) {
-		flx_error("port %s: %s refused %u queues with RX offloads %#llx, TX %#llx: %s; fewer "
-			  "workers may help",
-			  port->spec.text, up->info.driver_name, port->rx_queues,
-			  (unsigned long long)up->eth.rxmode.offloads,
-			  (unsigned long long)up->eth.txmode.offloads, strerror(-error));
+		flx_error(
+			"port %s: %s refused %u queues with RX offloads %#llx, TX %#llx: %s; fewer "
+			"workers may help",
+			port->spec.text, up->info.driver_name, port->rx_queues,
+			(unsigned long long)up->eth.rxmode.offloads,
+			(unsigned long long)up->eth.txmode.offloads, strerror(-error));
 		return -EINVAL;
 	}
 	port->rx_descs = port->profile->rx_descs;
@@ -208,7 +212,8 @@ static const char *queue_remedy(const struct flx_port *port)
 {
 	switch (port->spec.kind) {
 	case FLX_PORT_AF_XDP:
-		return "another XDP program may be on the interface (ip link shows xdp; ip link set "
+		return "another XDP program may be on the interface (ip link shows xdp; ip link "
+		       "set "
 		       "dev IFACE xdp off), a veth's peer may have more TX queues than it has RX "
 		       "queues (setup.sh veth makes a fitting pair), the MTU may be too large for "
 		       "XDP, locked memory too little (ulimit -l), or the right missing (root)";
@@ -244,9 +249,10 @@ static int setup_queues(struct bringup *up)
 }
 
 /*
- * A slice is hash & 511, its first owner slice % workers. Entry i takes the hashes with i in their low
- * bits; (i & 511) % queues is then the owner of all their slices when the table has 512 entries or
- * more, or a multiple of the workers. Otherwise some flows come to another worker and go through a lane.
+ * A slice is hash & 511, its first owner slice % workers. Entry i takes the hashes with i in their
+ * low bits; (i & 511) % queues is then the owner of all their slices when the table has 512 entries
+ * or more, or a multiple of the workers. Otherwise some flows come to another worker and go through
+ * a lane.
  */
 static void write_reta(struct bringup *up)
 {
@@ -360,8 +366,8 @@ int flx_port_start(struct flx_port *port, const struct flx_port_spec *spec,
 }
 
 /*
- * What waits in the port's queues goes back to its pools: net_ring frees its rings with the frames in
- * them. Bounded, since net_null never runs dry and a kernel interface may not.
+ * What waits in the port's queues goes back to its pools: net_ring frees its rings with the frames
+ * in them. Bounded, since net_null never runs dry and a kernel interface may not.
  */
 static void drain(const struct flx_port *port)
 {

@@ -2,9 +2,9 @@
 /*
  * port - brings a port up with what is wanted and supported, and takes it down.
  *
- * The sequence: flx_port_spec_parse (touches nothing), flx_port_spec_check (looks), EAL start with the
- * specs' arguments, flx_port_start, the workers run, flx_port_stop. What is wanted and not supported
- * is dropped with one warning, and the fabric still runs.
+ * The sequence: flx_port_spec_parse (touches nothing), flx_port_spec_check (looks), EAL start with
+ * the specs' arguments, flx_port_start, the workers run, flx_port_stop. What is wanted and not
+ * supported is dropped with one warning, and the fabric still runs.
  */
 #pragma once
 
@@ -21,11 +21,11 @@
 #include "pmd-config/rss.h"
 
 struct flx_port_conf {
-	uint16_t queues;	 /* RX and TX queues wanted: one per worker */
+	uint16_t queues;	  /* RX and TX queues wanted: one per worker */
 	struct rte_mempool *pool; /* RX buffers */
-	bool flow_hash;		 /* some listener is keyed by flow: RSS hash wanted */
-	const uint8_t *rss_key;	 /* FLX_RSS_KEY_SIZE bytes; NULL: random */
-	uint32_t link_wait_ms;	 /* 0: do not wait */
+	bool flow_hash;		  /* some listener is keyed by flow: RSS hash wanted */
+	const uint8_t *rss_key;	  /* FLX_RSS_KEY_SIZE bytes; NULL: random */
+	uint32_t link_wait_ms;	  /* 0: do not wait */
 };
 
 struct flx_port {
@@ -50,18 +50,19 @@ struct flx_port {
 /*
  * flx_port_start - find, configure and start the port of @spec
  *
- * On failure nothing stays configured, and one flx_error says what and what to do. Errors: -ENODEV not
- * there; -EINVAL refused by the driver; -ENOMEM; -EMSGSIZE frames of the interface's MTU do not fit
- * the pool's buffers. A port that failed or was stopped is closed: it starts again only with EAL.
- * Context: setup, after EAL.
+ * On failure nothing stays configured, and one flx_error says what and what to do. Errors: -ENODEV
+ * not there; -EINVAL refused by the driver; -ENOMEM; -EMSGSIZE frames of the interface's MTU do not
+ * fit the pool's buffers. A port that failed or was stopped is closed: it starts again only with
+ * EAL. Context: setup, after EAL.
  */
 int flx_port_start(struct flx_port *port, const struct flx_port_spec *spec,
 		   const struct flx_port_conf *conf);
 
 /*
  * flx_port_stop - drain, stop and close the port; the driver gives its buffers back
- * Returns the number of buffers that this driver is known to keep for ever: 0, but 2,048 per queue with
- * net_af_xdp of 22.11. They are lost to the pool, and to no message. Context: setup, no worker polls.
+ * Returns the number of buffers that this driver is known to keep for ever: 0, but 2,048 per queue
+ * with net_af_xdp of 22.11. They are lost to the pool, and to no message. Context: setup, no worker
+ * polls.
  */
 uint32_t flx_port_stop(struct flx_port *port);
 
@@ -69,8 +70,8 @@ uint32_t flx_port_stop(struct flx_port *port);
 #define FLX_PORT_QUEUE_COUNTERS RTE_ETHDEV_QUEUE_STAT_CNTRS
 
 /*
- * What the port itself counts, since start. Not every driver counts all: net_af_packet does not know
- * what the kernel dropped for want of room, net_ring counts no bytes.
+ * What the port itself counts, since start. Not every driver counts all: net_af_packet does not
+ * know what the kernel dropped for want of room, net_ring counts no bytes.
  */
 struct flx_port_counters {
 	uint64_t rx_packets;

@@ -37,8 +37,9 @@ static int check_pci(const struct flx_port_spec *spec)
 
 	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s", spec->device);
 	if (access(path, F_OK)) {
-		flx_error("%s: no PCI device %s on this machine; dpdk-devbind.py --status lists them",
-			  spec->text, spec->device);
+		flx_error(
+			"%s: no PCI device %s on this machine; dpdk-devbind.py --status lists them",
+			spec->text, spec->device);
 		return -ENODEV;
 	}
 	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/driver", spec->device);
@@ -65,9 +66,10 @@ static int check_may_open(const struct flx_port_spec *spec, int family)
 		return 0;
 	}
 	if (errno == EPERM || errno == EACCES) {
-		flx_error("%s: this user may not open the raw sockets that it takes; run as root, or "
-			  "give the program CAP_NET_RAW, CAP_NET_ADMIN and CAP_BPF",
-			  spec->text);
+		flx_error(
+			"%s: this user may not open the raw sockets that it takes; run as root, or "
+			"give the program CAP_NET_RAW, CAP_NET_ADMIN and CAP_BPF",
+			spec->text);
 		return -EPERM;
 	}
 	flx_error("%s: this kernel has no such sockets (%s); try af_packet: or tap:", spec->text,
@@ -139,7 +141,8 @@ static int check_af_xdp(struct flx_port_spec *spec)
 	channels = interface_channels(spec->interface);
 	if (wanted <= channels)
 		return 0;
-	flx_warn("%s: %u queues wanted, '%s' has %u combined (ethtool -l); the other workers get its "
+	flx_warn("%s: %u queues wanted, '%s' has %u combined (ethtool -l); the other workers get "
+		 "its "
 		 "messages through lanes",
 		 spec->text, wanted, spec->interface, channels);
 	memcpy(text, spec->text, sizeof(text));

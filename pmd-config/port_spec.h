@@ -43,8 +43,8 @@ int flx_port_spec_parse(struct flx_port_spec *spec, const char *text, uint32_t i
  * flx_port_spec_check - see whether this machine has what @spec names, before EAL starts
  *
  * An af_xdp spec loses the queues that its interface does not have, with one warning.
- * 0, or with one flx_error: -ENODEV not there, down, or bound to another driver; -EPERM this user may
- * not. Context: setup; looks, changes nothing but @spec.
+ * 0, or with one flx_error: -ENODEV not there, down, or bound to another driver; -EPERM this user
+ * may not. Context: setup; looks, changes nothing but @spec.
  */
 int flx_port_spec_check(struct flx_port_spec *spec);
 

@@ -7,8 +7,8 @@
 
 /*
  * MBUF_FAST_FREE is wanted nowhere: it promises that all mbufs of a TX queue come from one pool and
- * have one reference, and flx sends from two pools (data and control, so that replies go out when RX
- * has taken all of the first).
+ * have one reference, and flx sends from two pools (data and control, so that replies go out when
+ * RX has taken all of the first).
  */
 #define RX_CHECKSUMS (RTE_ETH_RX_OFFLOAD_IPV4_CKSUM | RTE_ETH_RX_OFFLOAD_UDP_CKSUM)
 #define TX_CHECKSUMS (RTE_ETH_TX_OFFLOAD_IPV4_CKSUM | RTE_ETH_TX_OFFLOAD_UDP_CKSUM)
@@ -17,7 +17,7 @@
 	(RTE_ETH_RSS_NONFRAG_IPV4_UDP | RTE_ETH_RSS_NONFRAG_IPV4_TCP | RTE_ETH_RSS_IPV4 |          \
 	 RTE_ETH_RSS_FRAG_IPV4)
 
-/* 1,024 descriptors bridge 70 us at 14.88 Mpps: a few turns of the loop. More fall out of the cache. */
+/* 1,024 descriptors bridge 70 us at 14.88 Mpps: a few turns of the loop. More leave the cache. */
 #define NIC(name, descs, quirk)                                                                    \
 	{                                                                                          \
 		.driver = (name), .rx_descs = (descs), .tx_descs = (descs),                        \
@@ -33,16 +33,18 @@ static const struct flx_profile profiles[] = {
 	NIC("net_iavf", 1024, NULL),
 	NIC("net_igc", 1024, NULL),
 	NIC("net_e1000_igb", 1024, NULL),
-	NIC("mlx5_pci", 1024, "stays with its kernel driver; a new indirection table restarts flows"),
+	NIC("mlx5_pci", 1024,
+	    "stays with its kernel driver; a new indirection table restarts flows"),
 	NIC("net_bnxt", 1024, NULL),
-	NIC("net_ena", 1024, "hashes with a key of its own unless the instance type lets it be set"),
+	NIC("net_ena", 1024,
+	    "hashes with a key of its own unless the instance type lets it be set"),
 	NIC("net_virtio", 256, "the host chooses the ring size"),
 	NIC("net_vmxnet3", 1024, NULL),
 	{
 		/*
-		 * The ring sizes are the driver's own. Its fill ring takes 2,048 mbufs per queue and
-		 * does not give them back on close (upstream fixed the sockets' leak after 22.11, not
-		 * this); TX may hold 2,048 more. XDP keeps 256 bytes in front of each frame.
+		 * The ring sizes are the driver's own. Its fill ring takes 2,048 mbufs per queue
+		 * and does not give them back on close; TX may hold 2,048 more. XDP keeps 256 bytes
+		 * in front of each frame.
 		 */
 		.driver = "net_af_xdp",
 		.rx_descs = 2048,
@@ -57,8 +59,8 @@ static const struct flx_profile profiles[] = {
 	{
 		/*
 		 * Frames are copied to and from rings shared with the kernel, made with
-		 * framesz=2048: 66 of these bytes are the kernel's header, and 32 are what the driver
-		 * takes off before it compares with the mbuf.
+		 * framesz=2048: 66 of these bytes are the kernel's header, and 32 are what the
+		 * driver takes off before it compares with the mbuf.
 		 */
 		.driver = "net_af_packet",
 		.rx_descs = 1024,

@@ -7,7 +7,8 @@
 
 #include "fabric/base.h"
 
-/* The 32 key bits that start at bit @bit: what Toeplitz adds for a one at that place of the input. */
+/* The 32 key bits that start at bit @bit: what Toeplitz adds for a one at that place of the input.
+ */
 static uint32_t key_window(const uint8_t *key, unsigned int bit)
 {
 	uint64_t window = 0;
@@ -22,7 +23,8 @@ static void fill_table(struct flx_rss *rss)
 	for (unsigned int place = 0; place < 12; place++) {
 		uint32_t *row = rss->table[place];
 
-		/* The hash is linear over XOR: a byte's is that of its lowest one, and of the rest. */
+		/* The hash is linear over XOR: a byte's is that of its lowest one, and of the rest.
+		 */
 		row[0] = 0;
 		for (unsigned int byte = 1; byte < 256; byte++) {
 			unsigned int low = (unsigned int)__builtin_ctz(byte);
@@ -40,7 +42,8 @@ void flx_rss_init(struct flx_rss *rss, const uint8_t *key)
 	} else {
 		ssize_t got;
 
-		/* Up to 256 bytes come whole or not at all; a signal can come only before boot ends. */
+		/* Up to 256 bytes come whole or not at all; a signal can come only before boot
+		 * ends. */
 		do
 			got = getrandom(rss->key, FLX_RSS_KEY_SIZE, 0);
 		while (got < 0 && errno == EINTR);

@@ -3,8 +3,8 @@
 #
 # setup.sh - prepares a machine for flx, one line per change, and can take every change back.
 #
-# Each change is written to a record before the next is made; `undo` reads the record backwards. What is
-# as wanted already is left alone and not recorded, so that undo never takes away what was there before.
+# Each change is written to a record before the next is made; `undo` reads the record backwards.
+# What is as wanted already is left alone and not recorded, so that undo never takes it away.
 
 set -uo pipefail
 export LC_ALL=C
@@ -40,7 +40,7 @@ misused() {
 	exit 2
 }
 
-# --- the record of changes -------------------------------------------------------------------------
+# --- the record of changes ---------------------------------------------------------------------
 
 need_root() {
 	[ "$(id -u)" -eq 0 ] || fail "$1 needs root; run it with sudo"
@@ -55,7 +55,7 @@ record() {
 
 recorded() { [ -f "$state/changes" ] && grep -qxF -- "$*" "$state/changes"; }
 
-# --- hugepages -------------------------------------------------------------------------------------
+# --- hugepages ---------------------------------------------------------------------------------
 
 set_pages() {
 	{ echo "$1" >"$PAGES"; } 2>/dev/null ||
@@ -78,8 +78,9 @@ hugepages() {
 			record "pages $((after - before))"
 			say "hugepages: $before -> $after pages of 2 MiB"
 		fi
-		[ "$after" -ge "$wanted" ] || fail "the kernel found $((after * 2)) of $((wanted * 2))" \
-			"MiB in one piece; ask for less, free memory, or reserve them at boot (hugepages=$wanted)"
+		[ "$after" -ge "$wanted" ] ||
+			fail "the kernel found $((after * 2)) of $((wanted * 2)) MiB;" \
+				"ask for less, free memory, or reserve at boot (hugepages=$wanted)"
 	else
 		say "hugepages: $before pages of 2 MiB are there already"
 	fi
@@ -90,7 +91,7 @@ mount_hugetlbfs() {
 	local where=/dev/hugepages
 
 	if grep -q ' hugetlbfs ' /proc/mounts; then
-		say "hugetlbfs: mounted already at $(awk '$3 == "hugetlbfs" { print $2; exit }' /proc/mounts)"
+		say "hugetlbfs: mounted already"
 		return
 	fi
 	if [ ! -d "$where" ]; then
@@ -103,38 +104,29 @@ mount_hugetlbfs() {
 	say "mounted hugetlbfs on $where"
 }
 
-# --- the demo pair ---------------------------------------------------------------------------------
+# --- the demo pair -----------------------------------------------------------------------------
 
 # Second address of an IPv4 network, with its prefix length.
 second_address() {
 	local a b c d length number
 
-	[[ $1 =~ ^([0-9]{1,3})\.([0-9]{1,3})\.([0-9]{1,3})\.([0-9]{1,3})/([0-9]{1,2})$ ]] || return 1
+	[[ $1 =~ ^([0-9]{1,3})\.([0-9]{1,3})\.([0-9]{1,3})\.([0-9]{1,3})/([0-9]{1,2})$ ]] ||
+		return 1
 	a=$((10#${BASH_REMATCH[1]})) b=$((10#${BASH_REMATCH[2]})) c=$((10#${BASH_REMATCH[3]}))
 	d=$((10#${BASH_REMATCH[4]})) length=$((10#${BASH_REMATCH[5]}))
-	[ $((a <= 255 && b <= 255 && c <= 255 && d <= 255 && length >= 8 && length <= 30)) -eq 1 ] ||
-		return 1
+	((a <= 255 && b <= 255 && c <= 255 && d <= 255 && length >= 8 && length <= 30)) || return 1
 	number=$((((a << 24 | b << 16 | c << 8 | d) & ~((1 << (32 - length)) - 1)) + 2))
-	echo "$((number >> 24 & 255)).$((number >> 16 & 255)).$((number >> 8 & 255)).$((number & 255))/$length"
+	printf '%d.%d.%d.%d/%d\n' $((number >> 24 & 255)) $((number >> 16 & 255)) \
+		$((number >> 8 & 255)) $((number & 255)) "$length"
 }
 
-# Nothing but frames of the program: no IPv6 noise, no address resolution by the kernel, no forwarding.
+# Nothing but frames of the program: no IPv6, no ARP replies by the kernel, no forwarding.
 quiet() {
 	local name=$1 key
 
 	for key in ipv6/conf/$name/disable_ipv6=1 ipv4/conf/$name/arp_ignore=8 \
 		ipv4/conf/$name/forwarding=0; do
 		[ ! -w "/proc/sys/net/${key%=*}" ] || echo "${key#*=}" >"/proc/sys/net/${key%=*}"
-	done
-}
-
-# Every frame goes out whole and with its checksums: the far side is no kernel that would forgive.
-offloads_off() {
-	local where=$1 name=$2 feature
-
-	for feature in tx rx gso gro tso; do
-		ip -n "$where" link show "$name" >/dev/null 2>&1 || return 0
-		ip netns exec "$where" ethtool -K "$name" "$feature" off >/dev/null 2>&1 || true
 	done
 }
 
@@ -156,10 +148,11 @@ veth() {
 	[ -n "$peer" ] || { [ "$name" = flx0 ] && peer=flx1 || peer=${name}p; }
 	for interface in "$name" "$peer"; do
 		[[ $interface =~ $ANY_NAME && ${#interface} -le 15 ]] ||
-			misused "'$interface' is no name for an interface (up to 15 letters, digits, . _ + -)"
+			misused "'$interface' is no name for an interface (15 letters or digits)"
 	done
 	[ "$name" != "$peer" ] || misused "the two ends of a pair need two names"
-	[[ $netns =~ $ANY_NAME && ${#netns} -le 64 ]] || misused "'$netns' is no name for a namespace"
+	[[ $netns =~ $ANY_NAME && ${#netns} -le 64 ]] ||
+		misused "'$netns' is no name for a namespace"
 	[[ $queues =~ ^[1-9][0-9]?$ ]] || misused "'$queues' is not a number of queues from 1 to 99"
 	address=$(second_address "$net") ||
 		misused "'$net' is not an IPv4 network such as 198.18.0.0/24 (/8 to /30)"
@@ -172,7 +165,7 @@ make_pair() {
 
 	if ip link show "$name" >/dev/null 2>&1; then
 		recorded "link $name" ||
-			fail "an interface '$name' is there, and not from this script; choose another --name"
+			fail "'$name' is there, and not from this script; give another --name"
 		say "$name: there already"
 		return
 	fi
@@ -194,14 +187,15 @@ configure_pair() {
 	local name=$1 peer=$2 netns=$3 address=$4 feature
 
 	quiet "$name"
-	ip netns exec "$netns" sh -c \
-		"[ ! -w /proc/sys/net/ipv6/conf/$peer/disable_ipv6 ] || echo 1 >/proc/sys/net/ipv6/conf/$peer/disable_ipv6"
+	echo 1 | ip netns exec "$netns" tee "/proc/sys/net/ipv6/conf/$peer/disable_ipv6" \
+		>/dev/null 2>&1
+	# Frames go out whole and with their checksums: the far side is not a kernel.
 	for feature in tx rx gso gro tso; do
 		ethtool -K "$name" "$feature" off >/dev/null 2>&1
+		ip netns exec "$netns" ethtool -K "$peer" "$feature" off >/dev/null 2>&1
 	done
-	offloads_off "$netns" "$peer"
 	ip netns exec "$netns" ethtool -k "$peer" 2>/dev/null | grep -q '^tx-checksumming: off' ||
-		fail "$peer still leaves checksums to its far side; is ethtool installed? then undo, and again"
+		fail "$peer leaves checksums to its far side; install ethtool, undo, try again"
 	say "$name, $peer: IPv6 and offloads off"
 	if ! { ip -n "$netns" addr add "$address" dev "$peer" && ip -n "$netns" link set lo up &&
 		ip -n "$netns" link set "$peer" up && ip link set "$name" up; }; then
@@ -210,7 +204,7 @@ configure_pair() {
 	say "$name up without an address; $peer up with $address"
 }
 
-# --- network cards ---------------------------------------------------------------------------------
+# --- network cards -----------------------------------------------------------------------------
 
 driver_of() {
 	local link
@@ -229,10 +223,11 @@ bind() {
 		devices+=("${device,,}")
 	done
 	need_root bind
-	command -v dpdk-devbind.py >/dev/null || fail "dpdk-devbind.py is not installed; apt install dpdk"
+	command -v dpdk-devbind.py >/dev/null ||
+		fail "dpdk-devbind.py is not installed; apt install dpdk"
 	for device in "${devices[@]}"; do
 		[ -e "/sys/bus/pci/devices/$device" ] ||
-			fail "no PCI device $device on this machine; dpdk-devbind.py --status lists them"
+			fail "no PCI device $device here; dpdk-devbind.py --status lists them"
 		driver=$(driver_of "$device")
 		if [ "$driver" = vfio-pci ]; then
 			say "$device: bound to vfio-pci already"
@@ -240,21 +235,22 @@ bind() {
 		fi
 		modprobe vfio-pci || fail "cannot load vfio-pci; this kernel may lack it"
 		dpdk-devbind.py --bind=vfio-pci "$device" ||
-			fail "$device stays with $driver; an interface with a route is not taken away:" \
+			fail "$device stays with $driver; one that carries a route is not taken:" \
 				"ip link set it down first, and see that the IOMMU is on"
 		record "pci $device $driver"
 		say "$device: $driver -> vfio-pci"
 	done
 }
 
-# --- status and undo -------------------------------------------------------------------------------
+# --- status and undo ---------------------------------------------------------------------------
 
 status() {
 	local count=0
 
 	[ $# -eq 0 ] || misused "status takes no argument"
-	[ ! -r "$PAGES" ] || say "hugepages: $(<"$PAGES") of 2 MiB, $(<"${PAGES%nr_*}free_hugepages") free"
-	say "hugetlbfs: $(awk '$3 == "hugetlbfs" { printf "%s ", $2; n = 1 } END { if (!n) print "not mounted" }' /proc/mounts)"
+	[ ! -r "$PAGES" ] ||
+		say "hugepages: $(<"$PAGES") of 2 MiB, $(<"${PAGES%nr_*}free_hugepages") free"
+	say "hugetlbfs mounts: $(awk '$3 == "hugetlbfs" { print $2 }' /proc/mounts | xargs)"
 	if [ -s "$state/changes" ]; then
 		count=$(wc -l <"$state/changes")
 		while read -r kind what rest; do
@@ -311,7 +307,7 @@ undo() {
 	while [ -s "$state/changes" ]; do
 		read -r kind what rest < <(tail -n 1 "$state/changes")
 		undo_one "$kind" "$what" "$rest" ||
-			fail "cannot take back: $kind $what; somebody may use it; then run undo again"
+			fail "cannot take back: $kind $what; is it in use? then run undo again"
 		sed -i '$d' "$state/changes" || fail "cannot write $state/changes"
 	done
 	rm -f "$state/changes" "$state/lock"

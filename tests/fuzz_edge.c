@@ -15,6 +15,7 @@
 #include "fabric/edge/arp.h"
 #include "tests/eal.h"
 #include "tests/frame.h"
+#include "tests/fuzz_frame.h"
 
 #define POOL_SIZE   4095
 #define ARP_OUT	    1024
@@ -43,76 +44,13 @@ static struct flx_edge_port *const port = &fuzz.ports[PORTS - 1];
 		}                                                                                  \
 	} while (0)
 
-/* A number below @limit. SplitMix64 (Steele, Lea, Flood 2014). */
+/* A number below @limit. */
 static uint32_t below(uint32_t limit)
 {
-	uint64_t z = fuzz.state += UINT64_C(0x9e3779b97f4a7c15);
-
-	z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-	z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
-	return (uint32_t)((z ^ z >> 31) >> 32) % limit;
+	return fuzz_below(&fuzz.state, limit);
 }
 
 /* ----------------------------------------------------------------------------- frames in */
-
-static void make_valid(struct frame *frame)
-{
-	static const uint8_t options[][8] = {{1, 1, 1, 0},
-					     {148, 4, 0, 0},
-					     {7, 7, 4, 0, 0, 0, 0, 0},
-					     {131, 3, 4, 0},
-					     {68, 8, 5, 0, 0, 0, 0, 0}};
-	const uint8_t *option = options[below(RTE_DIM(options))];
-	uint32_t tags = below(8) ? 0 : below(4), options_size = below(4) ? 0 : 4 + 4 * below(2);
-	uint32_t size = below(16) ? below(64) : below(1400);
-
-	switch (below(8)) {
-	case 0:
-		frame_icmp(frame, tags, option, options_size, size);
-		break;
-	case 1:
-		frame_arp(frame, tags, (uint16_t)(1 + below(2)), &frame_their_mac,
-			  FRAME_OUR_IP - 3 + below(16), FRAME_OUR_IP);
-		break;
-	default:
-		frame_udp(frame, tags, option, options_size, size);
-	}
-	if (below(4) == 0)
-		frame->size += below(20);
-}
-
-static void damage(struct frame *frame)
-{
-	static const uint8_t values[] = {0x00, 0x01, 0x7f, 0x80, 0xfe, 0xff,
-					 0x45, 0x46, 0x4f, 0x08, 0x11};
-
-	for (uint32_t i = below(4); i > 0; i--) {
-		/* Mostly where the headers are. */
-		uint32_t at = below(4) ? below(64) : below(FRAME_ROOM);
-
-		if (below(2))
-			frame->bytes[at] = values[below(RTE_DIM(values))];
-		else
-			frame->bytes[at] ^= (uint8_t)(1u << below(8));
-	}
-	if (frame->l3_size && below(2))
-		frame_fix_sums(frame);
-	if (below(8) == 0)
-		frame->size = below(frame->size + 1);
-}
-
-static void make(struct frame *frame)
-{
-	if (below(16) == 0) {
-		frame_ethernet(frame, 0, RTE_ETHER_TYPE_IPV4);
-		frame->size = below(200);
-		for (uint32_t i = below(2) ? 0 : 14; i < frame->size; i++)
-			frame->bytes[i] = (uint8_t)below(256);
-		return;
-	}
-	make_valid(frame);
-	damage(frame);
-}
 
 static struct rte_mbuf *to_mbuf(const struct frame *frame)
 {
@@ -332,7 +270,7 @@ static void run_burst(uint32_t count)
 		static struct frame frame;
 		uint32_t left = 0, fluxion;
 
-		make(&frame);
+		fuzz_frame(&fuzz.state, &frame);
 		mbufs[i] = to_mbuf(&frame);
 		fluxion = judge(&frame, &left);
 		if (fluxion) {

@@ -28,8 +28,9 @@ static void line_of(const struct flx_eal_arguments *arguments, char *line, size_
 	snprintf(line, size, "%.*s=flxPID %s", (int)(at - raw), raw, at + strlen(pid));
 }
 
-#define HEAD "flx '--lcores=0@(0-1,3),1@2,2@130' --main-lcore=0 --file-prefix=flxPID --no-telemetry " \
-	     "'--log-level=*:warning' --log-level=lib.eal:error "
+#define HEAD                                                                                       \
+	"flx '--lcores=0@(0-1,3),1@2,2@130' --main-lcore=0 --file-prefix=flxPID --no-telemetry "   \
+	"'--log-level=*:warning' --log-level=lib.eal:error "
 
 static void test_arguments_follow_the_configuration(void)
 {
@@ -41,15 +42,23 @@ static void test_arguments_follow_the_configuration(void)
 		char *const *extra;
 		const char *line;
 	} rows[] = {
-		{{0}, false, 64, NULL,
-		 HEAD "--no-huge --no-shconf -m 64 --no-pci --iova-mode=va"},
+		{{0}, false, 64, NULL, HEAD "--no-huge --no-shconf -m 64 --no-pci --iova-mode=va"},
 		{{0}, true, 0, NULL, HEAD "--in-memory --no-pci --iova-mode=va"},
-		{{"ring", "null"}, false, 128, NULL,
+		{{"ring", "null"},
+		 false,
+		 128,
+		 NULL,
 		 HEAD "--no-huge --no-shconf -m 128 --no-pci --iova-mode=va --vdev=net_ring0 "
 		      "--vdev=net_null1"},
-		{{"pci:81:00.0", NULL}, true, 1024, NULL,
+		{{"pci:81:00.0", NULL},
+		 true,
+		 1024,
+		 NULL,
 		 HEAD "--in-memory -m 1024 --allow=0000:81:00.0"},
-		{{"pci:81:00.0", "tap:flxt0"}, true, 1024, extra,
+		{{"pci:81:00.0", "tap:flxt0"},
+		 true,
+		 1024,
+		 extra,
 		 HEAD "--in-memory -m 1024 --allow=0000:81:00.0 --vdev=net_tap1,iface=flxt0 "
 		      "--log-level=lib.eal:debug -n 4"},
 	};
@@ -65,8 +74,8 @@ static void test_arguments_follow_the_configuration(void)
 		char line[4096];
 
 		for (uint32_t port = 0; port < 2 && rows[i].port[port]; port++) {
-			CU_ASSERT_EQUAL(flx_port_spec_parse(&specs[port], rows[i].port[port], port, 2),
-					0);
+			CU_ASSERT_EQUAL(
+				flx_port_spec_parse(&specs[port], rows[i].port[port], port, 2), 0);
 			conf.port_count++;
 		}
 		CU_ASSERT_EQUAL_FATAL(flx_eal_arguments_make(&arguments, &conf), 0);

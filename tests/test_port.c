@@ -23,7 +23,8 @@ static void test_spec_parse_knows_every_form(void)
 		{"pci:81:00.1", "0000:81:00.1", "", "--allow=0000:81:00.1"},
 		{"pci:0001:0A:1f.7", "0001:0a:1f.7", "", "--allow=0001:0a:1f.7"},
 		{"af_xdp:eth0", "net_af_xdp3", "eth0",
-		 "--vdev=net_af_xdp3,iface=eth0,start_queue=0,queue_count=2,busy_budget=64"},
+		 "--vdev=net_af_xdp3,iface=eth0,start_queue=0,queue_count=2,force_copy=1,"
+		 "busy_budget=0"},
 		{"af_packet:enp1s0.7", "net_af_packet3", "enp1s0.7",
 		 "--vdev=net_af_packet3,iface=enp1s0.7,qpairs=2,blocksz=4096,framesz=2048,"
 		 "framecnt=1024,qdisc_bypass=1"},
@@ -32,8 +33,7 @@ static void test_spec_parse_knows_every_form(void)
 		 "--vdev=net_pcap3,rx_pcap=/tmp/in.pcap,tx_pcap=out.pcap"},
 		{"ring", "net_ring3", "", "--vdev=net_ring3"},
 		{"null", "net_null3", "", "--vdev=net_null3"},
-		{"vdev:net_memif0,role=client", "net_memif0", "",
-		 "--vdev=net_memif0,role=client"},
+		{"vdev:net_memif0,role=client", "net_memif0", "", "--vdev=net_memif0,role=client"},
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {

@@ -78,7 +78,7 @@ expect 1 'no PCI device ffff:ff:1f.7' bind ffff:ff:1f.7
 expect 0 'nothing to undo' undo
 
 expect 0 "$name up without an address" veth --name "$name" --netns "$netns" --net 198.18.77.9/24
-check "the fabric's side has no address" test -z "$(ip -br addr show dev "$name" | awk '{ print $3 }')"
+check "the fabric's side has no address" test -z "$(ip -o addr show dev "$name")"
 check "the far side has the second one" grep -q ' 198.18.77.2/24' \
 	<(ip -n "$netns" -br addr show dev "${name}p")
 check "IPv6 is off" test "$(<"/proc/sys/net/ipv6/conf/$name/disable_ipv6")" = 1
@@ -89,9 +89,10 @@ expect 1 "'lo' is there, and not from this script" veth --name lo --peer lo2 --n
 expect 0 "take back: link $name" status
 
 # Relative, and undone relatively: somebody else may reserve at the same time.
-before=$(awk '/HugePages_Total/ { print $2 }' /proc/meminfo)
+pages() { awk '/HugePages_Total/ { print $2 }' /proc/meminfo; }
+before=$(pages)
 expect 0 'pages of 2 MiB' hugepages $((2 * (before + 4)))
-check "four pages more" test "$(awk '/HugePages_Total/ { print $2 }' /proc/meminfo)" -ge $((before + 4))
+check "four pages more" test "$(pages)" -ge $((before + 4))
 expect 0 'there already' hugepages 2
 check "hugetlbfs is mounted" grep -q ' hugetlbfs ' /proc/mounts
 

@@ -35,11 +35,11 @@ static void cpus_of(const struct flx_plan *plan, char *text, size_t size)
 					   plan->worker[i].cpu);
 }
 
-#define TWO_CPUS "numa:1 core:2 pu:1"
-#define SMT_FOUR "numa:1 core:4 pu:2(indexes=core)"     /* core c: CPUs c and c + 4 */
-#define TWO_NODES "package:2 numa:1 core:4 pu:1"	/* node 0: 0-3, node 1: 4-7 */
-#define TWO_NODES_SMT "package:2 numa:1 core:2 pu:2" /* core c: 2c, 2c + 1; node 1: 4-7 */
-#define NO_PORT INT32_MIN
+#define TWO_CPUS      "numa:1 core:2 pu:1"
+#define SMT_FOUR      "numa:1 core:4 pu:2(indexes=core)" /* core c: CPUs c and c + 4 */
+#define TWO_NODES     "package:2 numa:1 core:4 pu:1"	 /* node 0: 0-3, node 1: 4-7 */
+#define TWO_NODES_SMT "package:2 numa:1 core:2 pu:2"	 /* core c: 2c, 2c + 1; node 1: 4-7 */
+#define NO_PORT	      INT32_MIN
 
 struct row {
 	const char *machine, *allowed;
@@ -90,7 +90,8 @@ static void check_row(const struct row *row)
 	CU_ASSERT_STRING_EQUAL(plan.housekeeping, row->housekeeping);
 	CU_ASSERT_EQUAL(plan.floating, row->floating);
 	CU_ASSERT_PTR_NOT_NULL(strstr(plan.worker[plan.worker_count - 1].why, row->why));
-	if (strcmp(cpus, row->cpus) != 0 || !strstr(plan.worker[plan.worker_count - 1].why, row->why))
+	if (strcmp(cpus, row->cpus) != 0 ||
+	    !strstr(plan.worker[plan.worker_count - 1].why, row->why))
 		printf("\n  %s: CPUs %s, not %s; '%s'\n", row->machine, cpus, row->cpus,
 		       plan.worker[plan.worker_count - 1].why);
 	hwloc_topology_destroy(topology);
@@ -122,7 +123,7 @@ static void test_plan_takes_given_cpus_or_names_the_fault(void)
 		uint32_t workers, count, cpu[3];
 		int expected;
 	} given[] = {
-		{0, 2, {3, 2}, 0},	  {2, 2, {0, 1}, 0},	   {0, 2, {2, 2}, -EINVAL},
+		{0, 2, {3, 2}, 0},    {2, 2, {0, 1}, 0},    {0, 2, {2, 2}, -EINVAL},
 		{0, 1, {9}, -EINVAL}, {0, 1, {6}, -EINVAL}, {3, 2, {1, 2}, -EINVAL},
 	};
 	hwloc_topology_t topology = machine(TWO_NODES, "0-3");
