@@ -308,6 +308,7 @@ struct flx_setting {
 };
 
 struct flx_program {
+	uint64_t abi; /* FLX_ABI of the app's build; FLX_FLUXIONS sets it */
 	const char *name;
 	const char *about; /* one line */
 	struct flx_fluxion *fluxions;
@@ -316,7 +317,15 @@ struct flx_program {
 };
 
 #define FLX_FLUXIONS(array)                                                                        \
-	.fluxions = (array), .fluxion_count = sizeof(array) / sizeof((array)[0])
+	.abi = FLX_ABI, .fluxions = (array), .fluxion_count = sizeof(array) / sizeof((array)[0])
+
+/*
+ * What an app's inline calls take for granted. A shared object that was built with another is refused
+ * when it is loaded.
+ */
+#define FLX_ABI                                                                                    \
+	((uint64_t)sizeof(struct flx_call) << 48 | (uint64_t)sizeof(struct flx_fluxion) << 24 |    \
+	 (uint64_t)sizeof(struct flx_program) << 12 | sizeof(struct flx_msg))
 
 /* The symbol that a shared-object app exports. */
 extern struct flx_program flx_program;

@@ -65,6 +65,18 @@ static void test_load_finds_an_app_in_both_forms(void)
 	}
 }
 
+static void test_load_refuses_an_app_of_another_layout(void)
+{
+	char path[PATH_MAX];
+	struct flx_app app;
+	int rc;
+
+	snprintf(path, sizeof(path), "%s/../tests/old_app.so", apps);
+	CU_ASSERT_PTR_NOT_NULL(strstr(load(&app, path, &rc), "built from another version"));
+	CU_ASSERT_EQUAL(rc, -EINVAL);
+	CU_ASSERT_PTR_NULL(app.program);
+}
+
 static void test_load_finds_a_bare_name_that_ends_in_so(void)
 {
 	char here[PATH_MAX];
@@ -190,6 +202,7 @@ int main(void)
 {
 	static const struct flx_test tests[] = {
 		FLX_TEST(test_load_finds_an_app_in_both_forms),
+		FLX_TEST(test_load_refuses_an_app_of_another_layout),
 		FLX_TEST(test_load_finds_a_bare_name_that_ends_in_so),
 		FLX_TEST(test_load_says_why_not),
 		FLX_TEST(test_set_names_place_cause_and_remedy),
