@@ -81,6 +81,7 @@ static const struct row rows[] = {
 	{"fault 3: IHL 0", UDP, .patches = {{L3, 0, 1, 0x40}}, BAD(ip_hdr)},
 	{"fault 3: IHL beyond the frame", UDP, .patches = {{L3, 0, 1, 0x4f}}, BAD(ip_hdr)},
 	{"fault 3: header cut", UDP, SIZE(33), BAD(ip_hdr)},
+	{"fault 3: options cut", UDP, OPTIONS(1, 1, 1, 0), SIZE(37), BAD(ip_hdr)},
 	{"fault 4: total length 19", UDP, .patches = {{L3, 2, 2, 19}}, BAD(ip_len)},
 	{"fault 4: total length 0", UDP, .patches = {{L3, 2, 2, 0}}, BAD(ip_len)},
 	{"fault 4: total length below options", UDP, OPTIONS(1, 1, 1, 0),
@@ -136,6 +137,8 @@ static const struct row rows[] = {
 	 BAD(udp_len)},
 	{"fault 18: UDP length 65535", UDP, .patches = {{L4, 4, 2, 0xffff}}, BAD(udp_len)},
 	{"fault 18: no room for a UDP header", UDP, .patches = {{L3, 2, 2, 27}}, BAD(udp_len)},
+	{"fault 18: the frame ends in the UDP header", UDP, .patches = {{L3, 2, 2, 24}}, SIZE(38),
+	 BAD(udp_len)},
 	{"fault 18: checksum 0", UDP, .patches = {{L4, 6, 2, 0}}, .wrong_sums = true, GOOD_UDP},
 	{"fault 18: UDP length below the datagram's", UDP, .patches = {{L4, 4, 2, 10}},
 	 GOOD(FRAME_FLUXION, 2)},
@@ -154,6 +157,8 @@ static const struct row rows[] = {
 	{"ICMP checksum", ICMP, .patches = {{L4, 20, 1, 0xee}}, .wrong_sums = true,
 	 BAD(icmp_malformed)},
 	{"ICMP of 7 bytes", ICMP, .patches = {{L3, 2, 2, 27}}, BAD(icmp_malformed)},
+	{"ICMP of 4 bytes, their sum right", ICMP, .patches = {{L3, 2, 2, 24}, {L4, 2, 2, 0xf7ff}},
+	 SIZE(38), BAD(icmp_malformed)},
 	{"ICMP echo", ICMP, GOOD(FLX_FLUXION_TX, 64)},
 	{"ICMP echo, padded", ICMP, .grow = 9, GOOD(FLX_FLUXION_TX, 64)},
 	{"ICMP echo, one tag", ICMP, .tags = 1, GOOD(FLX_FLUXION_TX, 68)},
@@ -214,7 +219,7 @@ static void build(struct frame *frame, const struct row *row, uint32_t tags)
 		frame_put(frame, base + patch->at, patch->size, patch->value);
 	}
 	frame->size = row->cut ? row->size : frame->size + (uint32_t)row->grow;
-	if (row->base != ARP && !row->cut && !row->wrong_sums)
+	if (row->base != ARP && !row->wrong_sums)
 		frame_fix_sums(frame);
 }
 
