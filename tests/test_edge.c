@@ -265,14 +265,16 @@ static void test_recv_judges_tagged_frames_alike(void)
 	for (size_t i = 0; i < RTE_DIM(rows); i++) {
 		const struct row *row = &rows[i];
 
-		if (row->tags || row->cut || (row->patches[0].layer == L2 && row->patches[0].at == 12))
+		if (row->tags || row->cut ||
+		    (row->patches[0].layer == L2 && row->patches[0].at == 12))
 			continue;
 		for (uint32_t tags = 1; tags <= 2; tags++) {
 			struct frame frame;
 			uint32_t more = row->fluxion == FLX_FLUXION_TX ? 4 * tags : 0;
 
 			build(&frame, row, tags);
-			check(row, frame_to_heap(pool, frame.bytes, frame.size), "tags", tags, more);
+			check(row, frame_to_heap(pool, frame.bytes, frame.size), "tags", tags,
+			      more);
 		}
 	}
 	end();
@@ -287,8 +289,8 @@ static void test_recv_judges_segments_alike(void)
 
 		build(&frame, &rows[i], rows[i].tags);
 		for (uint32_t at = 0; at <= frame.size; at++)
-			check(&rows[i], frame_to_segments(pool, frame.bytes, frame.size, at), "split",
-			      at, 0);
+			check(&rows[i], frame_to_segments(pool, frame.bytes, frame.size, at),
+			      "split", at, 0);
 	}
 	end();
 }
@@ -387,7 +389,9 @@ static void test_point_to_point_has_no_broadcast(void)
 		frame_put(&frame, 26, 4, FRAME_OUR_IP);
 		frame_put(&frame, 30, 4, FRAME_OUR_IP - 1);
 		frame_fix_sums(&frame);
-		CU_ASSERT_EQUAL_FATAL(frame_recv(port, frame_to_mbuf(pool, frame.bytes, frame.size), &elem),
+		CU_ASSERT_EQUAL_FATAL(frame_recv(port,
+						 frame_to_mbuf(pool, frame.bytes, frame.size),
+						 &elem),
 				      TAKEN);
 		rte_pktmbuf_free(&elem.msg->mbuf);
 	}
