@@ -65,14 +65,14 @@ uint32_t flx_edge_recv(const struct flx_edge_port *port, struct rte_mbuf **frame
 /*
  * flx_edge_send - make frames of messages for FLX_FLUXION_UDP
  * @ports: all ports, indexed by the mbuf's port field
- * @elems: @count of them; what each is for now is written back: FLX_FLUXION_TX with the frame
+ * @elems: @count of them; what each is for now is written back: FLX_FLUXION_TX, the frame
  *	   ready, or FLX_FLUXION_ARP when its next hop must be resolved first (origin NONE, cold set)
  *
  * A message with an origin goes back to it; the headers in front of the data are turned around, and
  * checksums are made. One without goes to its cold.to, by the port that mbuf.port names. Its data
  * must be at most the port's mtu less 28 bytes, as flx_reply and flx_send_to check. Tags of the
  * frame that is answered are kept, IP options are not. The mbuf then holds the frame from its
- * Ethernet header on, ol_flags exactly the offloads that the port makes, l2_len and l3_len for them.
+ * Ethernet header on, ol_flags exactly the offloads that the port makes, with l2_len and l3_len.
  * Context: the worker whose handler sent them.
  */
 void flx_edge_send(const struct flx_edge_port *ports, struct flx_elem *elems, uint32_t count);
