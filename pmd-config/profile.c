@@ -72,8 +72,13 @@ static const struct flx_profile profiles[] = {
 			  "offloads must be off",
 	},
 	{
-		/* One read, one frame: descriptors are only the segments of a scattered frame. */
+		/*
+		 * One read, one frame: descriptors are only the segments of a scattered frame. One
+		 * queue: with more, the kernel moves a flow to the queue that last sent to it
+		 * (tun_flow_update), so that frames on the way in the old queue are overtaken.
+		 */
 		.driver = "net_tap",
+		.max_queues = 1,
 		.rx_descs = 16,
 		.tx_descs = 16,
 		.buffers = 16,
