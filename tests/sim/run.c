@@ -107,8 +107,15 @@ static void check_ledger(struct sim *sim)
 
 static void turn(struct sim *sim, uint32_t w)
 {
+	/* A batch per lane and a batch per fluxion: no chain keeps the others waiting for long. */
+	const uint32_t most = FLX_BATCH * (sim->shape.workers - 1 + sim->shape.fluxions);
+	uint64_t before = sim->oracle.arrivals;
+
 	flx_worker_turn(sim->world.shared.workers[w]);
 	sim->turns++;
+	if (sim->oracle.arrivals - before > most)
+		sim_fail(&sim->oracle, "a turn handled %" PRIu64 " messages; %u are the most",
+			 sim->oracle.arrivals - before, most);
 	check_conservation(sim);
 }
 
