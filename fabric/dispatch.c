@@ -16,6 +16,20 @@
 
 /* ------------------------------------------------------------------------------------------ routing */
 
+/* How many elements from the first on are for the same fluxion. Four at a time: most runs are long. */
+static inline uint32_t run_of_fluxion(const struct flx_elem *elems, uint32_t count)
+{
+	uint32_t number = elems->fluxion, run = 1;
+
+	while (run + 4 <= count &&
+	       !((elems[run].fluxion ^ number) | (elems[run + 1].fluxion ^ number) |
+		 (elems[run + 2].fluxion ^ number) | (elems[run + 3].fluxion ^ number)))
+		run += 4;
+	while (run < count && elems[run].fluxion == number)
+		run++;
+	return run;
+}
+
 static inline void push_vector(struct flx_worker *worker, uint32_t fluxion,
 			       const struct flx_elem *elems, uint32_t count)
 {
@@ -128,13 +142,18 @@ static void route_single(struct flx_worker *worker, struct flx_elem *elems, uint
 /* Frames: to the TX queue of this worker, or to the worker that has one. */
 static void route_tx(struct flx_worker *worker, const struct flx_elem *elems, uint32_t count)
 {
-	for (uint32_t i = 0; i < count; i++) {
-		struct flx_tx *tx = &worker->tx[elems[i].msg->mbuf.port];
+	while (count) {
+		uint32_t port = elems->msg->mbuf.port, run = 1;
+		struct flx_tx *tx = &worker->tx[port];
 
+		while (run < count && elems[run].msg->mbuf.port == port)
+			run++;
 		if (likely(tx->has_queue))
-			flx_fifo_push_one(&tx->frames, &worker->chunks, elems[i]);
+			flx_fifo_push(&tx->frames, &worker->chunks, elems, run);
 		else
-			push(worker, tx->owner, FLX_FLUXION_TX, &elems[i], 1);
+			push(worker, tx->owner, FLX_FLUXION_TX, elems, run);
+		elems += run;
+		count -= run;
 	}
 }
 
@@ -169,10 +188,8 @@ static void route_run(struct flx_worker *worker, struct flx_elem *elems, uint32_
 void flx_worker_route(struct flx_worker *worker, struct flx_elem *elems, uint32_t count)
 {
 	while (count) {
-		uint32_t run = 1;
+		uint32_t run = run_of_fluxion(elems, count);
 
-		while (run < count && elems[run].fluxion == elems->fluxion)
-			run++;
 		route_run(worker, elems, run);
 		elems += run;
 		count -= run;
@@ -348,8 +365,7 @@ void flx_worker_sort(struct flx_worker *worker, const struct flx_elem *elems, ui
 	for (uint32_t run; count; elems += run, count -= run) {
 		uint32_t number = elems->fluxion;
 
-		for (run = 1; run < count && elems[run].fluxion == number; run++)
-			;
+		run = run_of_fluxion(elems, count);
 		if (run >= DIRECT && !worker->vectors[number].count) {
 			worker->stats->fluxion[number].arrived += run;
 			run_batch(worker, number, elems, run);

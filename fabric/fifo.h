@@ -80,21 +80,8 @@ static inline void flx_fifo_push(struct flx_fifo *fifo, struct flx_chunk_pool *p
 		fifo->tail = fifo->tail->next = flx_chunk_get(pool);
 		fifo->end = 0;
 	}
-	for (uint32_t i = 0; i < count; i++)
-		fifo->tail->elem[fifo->end + i] = elems[i];
+	memcpy(&fifo->tail->elem[fifo->end], elems, count * sizeof(*elems));
 	fifo->end += count;
-}
-
-/* flx_fifo_push_one - append one element. Never fails. */
-static inline void flx_fifo_push_one(struct flx_fifo *fifo, struct flx_chunk_pool *pool,
-				     struct flx_elem elem)
-{
-	if (unlikely(fifo->end == FLX_BATCH)) {
-		fifo->tail = fifo->tail->next = flx_chunk_get(pool);
-		fifo->end = 0;
-	}
-	fifo->tail->elem[fifo->end++] = elem;
-	fifo->count++;
 }
 
 /*

@@ -47,10 +47,7 @@ static void push(struct bench *bench, uint32_t q, uint32_t count)
 
 	for (uint32_t i = 0; i < count; i++)
 		elems[i] = elem_of(q, bench->next[q]++);
-	if (count == 1)
-		flx_fifo_push_one(&bench->fifo[q], &bench->pool, elems[0]);
-	else
-		flx_fifo_push(&bench->fifo[q], &bench->pool, elems, count);
+	flx_fifo_push(&bench->fifo[q], &bench->pool, elems, count);
 	bench->held += count;
 }
 
