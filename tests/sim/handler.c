@@ -147,7 +147,7 @@ static void change_context(const struct hand *hand, void *context)
 	begin.key = hand->token.key;
 	if (group->key == sim_key_wide)
 		begin.key /= 3;
-	else if (group->key == flx_key_flow)
+	else if (group->key == flx_key_flow || group->key == flx_key_client)
 		begin.key = hand->token.flow - 1;
 	else if (!group->key)
 		begin.key = 0;

@@ -64,6 +64,8 @@ static enum sim_key key_of_group(const struct flx_group *group)
 {
 	if (group->mode == FLX_PLACE_FLOW)
 		return SIM_KEY_FLOW;
+	if (group->key == flx_key_client)
+		return SIM_KEY_CLIENT;
 	if (group->key == sim_key_narrow)
 		return SIM_KEY_NARROW;
 	return group->key == sim_key_wide ? SIM_KEY_WIDE : SIM_KEY_NONE;
@@ -83,6 +85,7 @@ static uint32_t key_at(const struct flx_group *group, const struct sim_token *to
 		return token->key;
 	case SIM_KEY_WIDE:
 		return token->key / 3;
+	case SIM_KEY_CLIENT:
 	case SIM_KEY_FLOW:
 		return token->flow - 1;
 	default:
@@ -113,11 +116,13 @@ static void place_keys(struct sim_oracle *oracle)
 {
 	for (uint32_t k = 0; k < oracle->keys; k++) {
 		uint8_t wide[SIM_KEY_WIDE_SIZE];
+		const uint8_t client[FLX_KEY_CLIENT_SIZE] = {0, 0, 0, (uint8_t)(k + 1)};
 
 		write_wide(3 * k, wide);
 		oracle->slice[SIM_KEY_NARROW][k] =
 			flx_slice_of_key((const uint8_t *)&k, SIM_KEY_NARROW_SIZE);
 		oracle->slice[SIM_KEY_WIDE][k] = flx_slice_of_key(wide, SIM_KEY_WIDE_SIZE);
+		oracle->slice[SIM_KEY_CLIENT][k] = flx_slice_of_key(client, FLX_KEY_CLIENT_SIZE);
 		/* The hash that the run's flows get: some share a slice. */
 		oracle->slice[SIM_KEY_FLOW][k] = k * 37 % 16;
 	}
@@ -208,7 +213,9 @@ void sim_oracle_send(struct sim_oracle *oracle, const struct sim_token *token, u
 /* The errno under which @group refuses the message; 0: it has what picks the slice. */
 static uint32_t refusal(const struct flx_group *group, const struct sim_send *send)
 {
-	if (group->mode == FLX_PLACE_FLOW)
+	enum sim_key key = key_of_group(group);
+
+	if (key == SIM_KEY_FLOW || key == SIM_KEY_CLIENT)
 		return send->flowless ? ENOTCONN : 0;
 	return group->mode == FLX_PLACE_KEYED && send->keyless ? ENODATA : 0;
 }

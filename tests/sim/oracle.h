@@ -26,12 +26,13 @@ struct sim_token {
 	uint32_t sum;	 /* of all the above: the bytes arrived whole */
 };
 
-/* The key functions of a run, and FLX_PLACE_FLOW's. */
+/* The key functions of a run: two of its own, and the fabric's. */
 enum sim_key {
 	SIM_KEY_NONE,
 	SIM_KEY_NARROW, /* the key, 4 bytes */
 	SIM_KEY_WIDE,	/* a third of the key, 13 bytes: several keys share a context */
-	SIM_KEY_FLOW,
+	SIM_KEY_CLIENT, /* flx_key_client: of the flow, 4 bytes */
+	SIM_KEY_FLOW,	/* flx_key_flow */
 	SIM_KEY_COUNT,
 };
 

@@ -93,7 +93,7 @@ static void draw_state(struct sim *sim, struct flx_fluxion *fluxion)
 {
 	struct flx_random *random = &sim->random;
 
-	switch (flx_random_below(random, 4)) {
+	switch (flx_random_below(random, 5)) {
 	case 0:
 		fluxion->key.extract = sim_key_narrow;
 		fluxion->key.size = SIM_KEY_NARROW_SIZE;
@@ -105,6 +105,10 @@ static void draw_state(struct sim *sim, struct flx_fluxion *fluxion)
 	case 2:
 		fluxion->key.extract = flx_key_flow;
 		fluxion->key.size = FLX_KEY_FLOW_SIZE;
+		break;
+	case 3:
+		fluxion->key.extract = flx_key_client;
+		fluxion->key.size = FLX_KEY_CLIENT_SIZE;
 		break;
 	default:
 		break; /* one context, or none: on every worker */
