@@ -85,7 +85,7 @@ int flx_reply(struct flx_call *call, struct flx_msg *msg)
 	const struct flx_edge_port *ports = call->worker->shared->edge;
 	int error;
 
-	if (likely(msg == call->owned && call->sends - call->first < FLX_SENDS_MAX))
+	if (likely(msg && msg == call->owned && call->sends - call->first < FLX_SENDS_MAX))
 		call->owned = NULL;
 	else if ((error = take(call, msg)) != 0)
 		return error;
@@ -218,6 +218,9 @@ uint32_t flx_call_settle(struct flx_call *call, struct flx_msg *msg, int result,
 	/* A positive result is a handler's mistake, and counts as failing under that errno. */
 	int error = call->error ? call->error : result;
 
+	/* flx_send does not count; one that made FLX_SENDS_MAX messages always comes by here. */
+	if (!error && call->sends - call->first > FLX_SENDS_MAX)
+		error = -EMSGSIZE;
 	if (error) {
 		call->sends = call->first;
 		flx_worker_end(call->worker, msg);

@@ -55,6 +55,11 @@ static inline bool find_slice(struct flx_worker *worker, const struct flx_fluxio
 	int error;
 
 	if (fluxion->mode == FLX_PLACE_FLOW) {
+		/* One that no edge brought has no flow, and its hash is what its buffer's last had. */
+		if (unlikely(flx_heads(elem->msg).origin == FLX_ORIGIN_NONE)) {
+			drop_keyless(worker, elem, -ENOTCONN);
+			return false;
+		}
 		/* The edge has set it: the port's own, or the same made in software. */
 		elem->slice = (uint16_t)(elem->msg->mbuf.hash.rss % FLX_SLICES);
 		return true;

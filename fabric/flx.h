@@ -377,14 +377,16 @@ int flx_send_slow(struct flx_call *call, uint32_t stream, struct flx_msg *msg);
 /*
  * flx_send - send @msg on the stream declared at index @stream
  *
- * 0, and the message is the fabric's; it is delivered when the handler returns 0. A single
- * destination never fails. -EINVAL: no such stream, or @msg is not this handler's to send (sent
- * before, perhaps); -ENOBUFS: no message or credit for the copies of a fan-out; -EMSGSIZE: more than
- * FLX_SENDS_MAX sends. A few cycles; touches no byte of the message.
+ * 0, and the message is the fabric's; it is delivered when the handler returns 0. To a single
+ * destination, the message that the handler was given can always be sent. -EINVAL: no such stream, or
+ * @msg is not this handler's to send (sent before, perhaps); -ENOBUFS: no message or credit for the
+ * copies of a fan-out; -EMSGSIZE: more than FLX_SENDS_MAX sends (it may show only when the handler has
+ * returned). A few cycles; touches no byte of the message.
  */
 static inline int flx_send(struct flx_call *call, uint32_t stream, struct flx_msg *msg)
 {
-	if (unlikely(msg != call->owned || stream >= FLX_STREAMS_MAX ||
+	/* NULL: owned is, too, once the message was sent. */
+	if (unlikely(!msg || msg != call->owned || stream >= FLX_STREAMS_MAX ||
 		     call->targets[stream].count != 1))
 		return flx_send_slow(call, stream, msg);
 	call->owned = NULL;

@@ -36,6 +36,8 @@ static void test_full_table_evicts_only_the_failed(void)
 	answer(HOST + 3);
 	release();
 	CU_ASSERT_TRUE(knows(HOST) && knows(HOST + 1) && knows(HOST + 3));
+	send_to(HOST + 4, 0); /* only the gateway, which failed, could make room */
+	CU_ASSERT_EQUAL(run.count, 0);
 	/* The gateway comes back to a full table. */
 	poll_after(2 * SECOND_US);
 	send_to(0x08080808, 0);

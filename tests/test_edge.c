@@ -81,6 +81,7 @@ static const struct row rows[] = {
 	{"fault 3: IHL 0", UDP, .patches = {{L3, 0, 1, 0x40}}, BAD(ip_hdr)},
 	{"fault 3: IHL beyond the frame", UDP, .patches = {{L3, 0, 1, 0x4f}}, BAD(ip_hdr)},
 	{"fault 3: header cut", UDP, SIZE(33), BAD(ip_hdr)},
+	{"fault 3: options cut", UDP, OPTIONS(1, 1, 1, 0), SIZE(37), BAD(ip_hdr)},
 	{"fault 4: total length 19", UDP, .patches = {{L3, 2, 2, 19}}, BAD(ip_len)},
 	{"fault 4: total length 0", UDP, .patches = {{L3, 2, 2, 0}}, BAD(ip_len)},
 	{"fault 4: total length below options", UDP, OPTIONS(1, 1, 1, 0),
@@ -136,6 +137,8 @@ static const struct row rows[] = {
 	 BAD(udp_len)},
 	{"fault 18: UDP length 65535", UDP, .patches = {{L4, 4, 2, 0xffff}}, BAD(udp_len)},
 	{"fault 18: no room for a UDP header", UDP, .patches = {{L3, 2, 2, 27}}, BAD(udp_len)},
+	{"fault 18: the frame ends in the UDP header", UDP, .patches = {{L3, 2, 2, 24}}, SIZE(38),
+	 BAD(udp_len)},
 	{"fault 18: checksum 0", UDP, .patches = {{L4, 6, 2, 0}}, .wrong_sums = true, GOOD_UDP},
 	{"fault 18: UDP length below the datagram's", UDP, .patches = {{L4, 4, 2, 10}},
 	 GOOD(FRAME_FLUXION, 2)},
@@ -154,6 +157,8 @@ static const struct row rows[] = {
 	{"ICMP checksum", ICMP, .patches = {{L4, 20, 1, 0xee}}, .wrong_sums = true,
 	 BAD(icmp_malformed)},
 	{"ICMP of 7 bytes", ICMP, .patches = {{L3, 2, 2, 27}}, BAD(icmp_malformed)},
+	{"ICMP of 4 bytes, their sum right", ICMP, .patches = {{L3, 2, 2, 24}, {L4, 2, 2, 0xf7ff}},
+	 SIZE(38), BAD(icmp_malformed)},
 	{"ICMP echo", ICMP, GOOD(FLX_FLUXION_TX, 64)},
 	{"ICMP echo, padded", ICMP, .grow = 9, GOOD(FLX_FLUXION_TX, 64)},
 	{"ICMP echo, one tag", ICMP, .tags = 1, GOOD(FLX_FLUXION_TX, 68)},
@@ -214,7 +219,7 @@ static void build(struct frame *frame, const struct row *row, uint32_t tags)
 		frame_put(frame, base + patch->at, patch->size, patch->value);
 	}
 	frame->size = row->cut ? row->size : frame->size + (uint32_t)row->grow;
-	if (row->base != ARP && !row->cut && !row->wrong_sums)
+	if (row->base != ARP && !row->wrong_sums)
 		frame_fix_sums(frame);
 }
 
@@ -260,14 +265,16 @@ static void test_recv_judges_tagged_frames_alike(void)
 	for (size_t i = 0; i < RTE_DIM(rows); i++) {
 		const struct row *row = &rows[i];
 
-		if (row->tags || row->cut || (row->patches[0].layer == L2 && row->patches[0].at == 12))
+		if (row->tags || row->cut ||
+		    (row->patches[0].layer == L2 && row->patches[0].at == 12))
 			continue;
 		for (uint32_t tags = 1; tags <= 2; tags++) {
 			struct frame frame;
 			uint32_t more = row->fluxion == FLX_FLUXION_TX ? 4 * tags : 0;
 
 			build(&frame, row, tags);
-			check(row, frame_to_heap(pool, frame.bytes, frame.size), "tags", tags, more);
+			check(row, frame_to_heap(pool, frame.bytes, frame.size), "tags", tags,
+			      more);
 		}
 	}
 	end();
@@ -282,8 +289,8 @@ static void test_recv_judges_segments_alike(void)
 
 		build(&frame, &rows[i], rows[i].tags);
 		for (uint32_t at = 0; at <= frame.size; at++)
-			check(&rows[i], frame_to_segments(pool, frame.bytes, frame.size, at), "split",
-			      at, 0);
+			check(&rows[i], frame_to_segments(pool, frame.bytes, frame.size, at),
+			      "split", at, 0);
 	}
 	end();
 }
@@ -382,7 +389,9 @@ static void test_point_to_point_has_no_broadcast(void)
 		frame_put(&frame, 26, 4, FRAME_OUR_IP);
 		frame_put(&frame, 30, 4, FRAME_OUR_IP - 1);
 		frame_fix_sums(&frame);
-		CU_ASSERT_EQUAL_FATAL(frame_recv(port, frame_to_mbuf(pool, frame.bytes, frame.size), &elem),
+		CU_ASSERT_EQUAL_FATAL(frame_recv(port,
+						 frame_to_mbuf(pool, frame.bytes, frame.size),
+						 &elem),
 				      TAKEN);
 		rte_pktmbuf_free(&elem.msg->mbuf);
 	}

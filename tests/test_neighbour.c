@@ -5,7 +5,72 @@
 #include "fabric/edge/neighbour.h"
 #include "tests/test.h"
 
-#define SHARED 64 /* addresses, more than the table holds */
+/* Any version of the address of @ip, and of nobody else. */
+static struct rte_ether_addr mac_of(rte_be32_t ip, uint8_t version)
+{
+	struct rte_ether_addr mac = {{0, 0, 0, 0, version, version}};
+
+	memcpy(&mac, &ip, sizeof(ip));
+	return mac;
+}
+
+static bool is_mac_of(const struct rte_ether_addr *mac, rte_be32_t ip)
+{
+	return !memcmp(mac, &ip, sizeof(ip)) && mac->addr_bytes[4] == mac->addr_bytes[5];
+}
+
+static void test_entries_are_found_until_removed(void)
+{
+	enum { COUNT = 1000 };
+	struct flx_neighbours table;
+
+	CU_ASSERT_EQUAL_FATAL(flx_neighbours_init(&table, COUNT), 0);
+	for (uint32_t round = 0; round < 3; round++) {
+		for (rte_be32_t ip = 1; ip <= COUNT; ip++) {
+			struct rte_ether_addr mac = mac_of(ip, (uint8_t)round), found;
+			struct flx_neighbour *neighbour = flx_neighbours_insert(&table, ip);
+
+			CU_ASSERT_PTR_NOT_NULL_FATAL(neighbour);
+			CU_ASSERT_FALSE(flx_neighbours_find(&table, ip, &found));
+			CU_ASSERT_PTR_EQUAL(flx_neighbours_lookup(&table, ip), neighbour);
+			flx_neighbour_set(neighbour, &mac);
+			CU_ASSERT_TRUE(flx_neighbours_find(&table, ip, &found));
+			CU_ASSERT_TRUE(rte_is_same_ether_addr(&mac, &found));
+		}
+		CU_ASSERT_PTR_NULL(flx_neighbours_insert(&table, COUNT + 1));
+		for (rte_be32_t ip = COUNT; ip > 0; ip--) {
+			struct flx_neighbour *neighbour = flx_neighbours_lookup(&table, ip);
+			struct rte_ether_addr found;
+
+			CU_ASSERT_PTR_NOT_NULL_FATAL(neighbour);
+			flx_neighbours_remove(&table, neighbour);
+			CU_ASSERT_FALSE(flx_neighbours_find(&table, ip, &found));
+			CU_ASSERT_EQUAL(table.taken, ip - 1);
+		}
+	}
+	flx_neighbours_fini(&table);
+}
+
+/* The writer stopped in the middle: nobody waits for it, and nobody takes what it left. */
+static void test_entry_being_written_is_not_known(void)
+{
+	struct rte_ether_addr mac = mac_of(7, 1), found;
+	struct flx_neighbours table;
+	struct flx_neighbour *neighbour;
+
+	CU_ASSERT_EQUAL_FATAL(flx_neighbours_init(&table, 1), 0);
+	neighbour = flx_neighbours_insert(&table, 7);
+	flx_neighbour_set(neighbour, &mac);
+	CU_ASSERT_TRUE(flx_neighbours_find(&table, 7, &found));
+	atomic_fetch_add(&neighbour->sequence, 1);
+	CU_ASSERT_FALSE(flx_neighbours_find(&table, 7, &found));
+	atomic_fetch_add(&neighbour->sequence, 1);
+	CU_ASSERT_TRUE(flx_neighbours_find(&table, 7, &found));
+	flx_neighbours_fini(&table);
+}
+
+/* More addresses than entries, and so few entries that each is soon another's. */
+#define SHARED 4
 
 static _Atomic bool writer_done;
 
@@ -14,15 +79,13 @@ static void *read_until_done(void *table)
 	uint64_t wrong = 0, found = 0;
 
 	while (!atomic_load_explicit(&writer_done, memory_order_relaxed)) {
-		for (uint32_t i = 1; i <= SHARED; i++) {
+		for (rte_be32_t ip = 1; ip <= SHARED; ip++) {
 			struct rte_ether_addr mac;
-			rte_be32_t ip = i * 0x01010101;
 
 			if (!flx_neighbours_find(table, ip, &mac))
 				continue;
 			found++;
-			/* Any version of it, but its own: bytes 0..3 the address, 4 and 5 alike. */
-			wrong += memcmp(&mac, &ip, 4) || mac.addr_bytes[4] != mac.addr_bytes[5];
+			wrong += !is_mac_of(&mac, ip);
 		}
 	}
 	return (void *)(wrong ? UINTPTR_MAX : found);
@@ -34,29 +97,17 @@ static void test_readers_never_see_half_an_entry(void)
 	struct flx_neighbours table;
 	pthread_t reader;
 	void *result;
-	uint32_t seed = 1;
 
 	CU_ASSERT_EQUAL_FATAL(flx_neighbours_init(&table, SHARED / 2), 0);
 	CU_ASSERT_EQUAL_FATAL(pthread_create(&reader, NULL, read_until_done, &table), 0);
-	for (uint32_t i = 0; i < 2000000; i++) {
-		struct flx_neighbour *neighbour;
-		struct rte_ether_addr mac;
-		rte_be32_t ip;
+	for (uint32_t i = 0; i < 5000000; i++) {
+		rte_be32_t ip = i % SHARED + 1, old = (i + SHARED / 2) % SHARED + 1;
+		struct rte_ether_addr mac = mac_of(ip, (uint8_t)(i >> 8));
+		struct flx_neighbour *neighbour = flx_neighbours_lookup(&table, old);
 
-		seed = seed * 1664525 + 1013904223;
-		ip = ((seed >> 16) % SHARED + 1) * 0x01010101;
-		neighbour = flx_neighbours_lookup(&table, ip);
-		if (neighbour && seed >> 30 == 0) {
+		if (neighbour)
 			flx_neighbours_remove(&table, neighbour);
-			continue;
-		}
-		if (!neighbour)
-			neighbour = flx_neighbours_insert(&table, ip);
-		if (!neighbour)
-			continue;
-		memcpy(&mac, &ip, 4);
-		mac.addr_bytes[4] = mac.addr_bytes[5] = (uint8_t)(seed >> 8);
-		flx_neighbour_set(neighbour, &mac);
+		flx_neighbour_set(flx_neighbours_insert(&table, ip), &mac);
 	}
 	atomic_store_explicit(&writer_done, true, memory_order_relaxed);
 	pthread_join(reader, &result);
@@ -68,6 +119,8 @@ static void test_readers_never_see_half_an_entry(void)
 int main(void)
 {
 	static const struct flx_test tests[] = {
+		FLX_TEST(test_entries_are_found_until_removed),
+		FLX_TEST(test_entry_being_written_is_not_known),
 		FLX_TEST(test_readers_never_see_half_an_entry),
 		{0},
 	};

@@ -42,8 +42,8 @@ void flx_arp_free(struct flx_arp *arp);
 int flx_arp_add_static(struct flx_arp *arp, rte_be32_t ip, const struct rte_ether_addr *mac);
 
 /*
- * The address of @ip into @mac; false when it is not known now. Never waits: while the writer is at the
- * entry it is not known. Context: any worker; no shared write.
+ * The address of @ip into @mac; false when it is not known now. Never waits: while the writer is at
+ * the entry, it is not known. Context: any worker; no shared write.
  */
 bool flx_arp_find(const struct flx_arp *arp, rte_be32_t ip, struct rte_ether_addr *mac);
 

@@ -135,8 +135,6 @@ struct flx_neighbour *flx_neighbours_insert(struct flx_neighbours *table, rte_be
 	TAILQ_REMOVE(&table->free, neighbour, queue);
 	table->taken++;
 	write_entry(neighbour, ip, 0);
-	neighbour->first = neighbour->last = NULL;
-	neighbour->waiting = 0;
 	neighbour->tries = 0;
 	neighbour->is_gateway = false;
 	atomic_store_explicit(&neighbour->next, atomic_load_explicit(chain, memory_order_relaxed),
@@ -150,10 +148,14 @@ void flx_neighbours_remove(struct flx_neighbours *table, struct flx_neighbour *n
 {
 	_Atomic uint32_t *link = find_link(table, flx_neighbour_ip(neighbour));
 
-	/* Release: the rest of the chain was published by others, to readers of their links. */
+	FLX_ASSERT(neighbour->waiting == 0);
+	/*
+	 * Release: the rest of the chain was published by other links. A reader that is at the
+	 * entry now may still take its address, as if it had come earlier; once reused, the entry
+	 * is another's.
+	 */
 	atomic_store_explicit(link, atomic_load_explicit(&neighbour->next, memory_order_relaxed),
 			      memory_order_release);
-	write_entry(neighbour, 0, 0);
 	TAILQ_INSERT_TAIL(&table->free, neighbour, queue);
 	table->taken--;
 }

@@ -70,9 +70,9 @@ bool flx_neighbours_find(const struct flx_neighbours *table, rte_be32_t ip,
 
 /* The entry of @ip, known or not; NULL: none. Context of these four: the writer. */
 struct flx_neighbour *flx_neighbours_lookup(struct flx_neighbours *table, rte_be32_t ip);
-/* A new entry for @ip, address not known, zeroed; NULL: none is free. */
+/* A new entry for @ip, which has none; its address is not known. NULL: none is free. */
 struct flx_neighbour *flx_neighbours_insert(struct flx_neighbours *table, rte_be32_t ip);
-/* Takes the entry out of its chain; it must be in no queue. */
+/* Takes the entry out of its chain; it must be in no queue, and nothing may wait for it. */
 void flx_neighbours_remove(struct flx_neighbours *table, struct flx_neighbour *neighbour);
 /* Publishes the address; NULL: not known any more. */
 void flx_neighbour_set(struct flx_neighbour *neighbour, const struct rte_ether_addr *mac);
