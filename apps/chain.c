@@ -117,6 +117,7 @@ static const struct flx_setting settings[] = {
 };
 
 struct flx_program flx_program = {
+	.abi = FLX_ABI,
 	.name = "chain",
 	.about = "passes every UDP request on port 7001 through empty fluxions and sends it back",
 	.fluxions = fluxions,

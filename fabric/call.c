@@ -12,6 +12,7 @@ static int fail(struct flx_call *call, int error)
 {
 	if (!call->error)
 		call->error = error;
+	call->unusual = 1;
 	return error;
 }
 
@@ -154,6 +155,7 @@ struct flx_msg *flx_alloc(struct flx_call *call)
 	flx_purse_spend(&worker->purse, 1);
 	flx_set_heads(msg, (struct flx_heads){0});
 	call->making[call->made++] = msg;
+	call->unusual = 1;
 	return msg;
 }
 
@@ -234,6 +236,7 @@ uint32_t flx_call_settle(struct flx_call *call, struct flx_msg *msg, int result,
 		stats->consumed += end_made(call, true);
 	}
 	call->owned = NULL;
+	call->unusual = 0;
 	call->error = 0;
 	call->made = 0;
 	call->made_sent = 0;

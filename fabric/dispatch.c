@@ -62,15 +62,36 @@ static inline bool find_slice(struct flx_worker *worker, const struct flx_fluxio
 		}
 		/* The edge has set it: the port's own, or the same made in software. */
 		elem->slice = (uint16_t)(elem->msg->mbuf.hash.rss % FLX_SLICES);
-		return true;
+	} else {
+		error = fluxion->key(elem->msg, key);
+		if (unlikely(error)) {
+			drop_keyless(worker, elem, error);
+			return false;
+		}
+		elem->slice = flx_slice_of_key(key, fluxion->key_size);
 	}
-	error = fluxion->key(elem->msg, key);
-	if (unlikely(error)) {
-		drop_keyless(worker, elem, error);
-		return false;
-	}
-	elem->slice = flx_slice_of_key(key, fluxion->key_size);
+	elem->flags = fluxion->slice_flag;
 	return true;
+}
+
+/* Slices of @elems; those without a key are dropped. Returns how many are left, moved together. */
+static uint32_t find_slices(struct flx_worker *worker, const struct flx_fluxion_entry *fluxion,
+			    struct flx_elem *elems, uint32_t count)
+{
+	uint32_t flag = fluxion->slice_flag, kept = 0;
+
+	for (uint32_t i = 0; i < count; i++) {
+		/* Known from an earlier fluxion of the chain with the same key: not touched. */
+		if (flag && elems[i].flags == flag) {
+			elems[kept++] = elems[i];
+			continue;
+		}
+		if (i + PREFETCH_AHEAD < count)
+			rte_prefetch0(elems[i + PREFETCH_AHEAD].msg);
+		if (likely(find_slice(worker, fluxion, &elems[i])))
+			elems[kept++] = elems[i];
+	}
+	return kept;
 }
 
 static void route_keyed(struct flx_worker *worker, struct flx_elem *elems, uint32_t count)
@@ -78,27 +99,17 @@ static void route_keyed(struct flx_worker *worker, struct flx_elem *elems, uint3
 	uint32_t number = elems->fluxion;
 	const struct flx_fluxion_entry *fluxion = &worker->fluxions[number];
 	const struct flx_route *route = &worker->routes->route[fluxion->group];
-	uint32_t run = 0; /* elements with the same owner, not pushed yet */
-	uint32_t owner = 0;
 
-	for (uint32_t i = 0; i < count; i++) {
-		if (i + PREFETCH_AHEAD < count)
-			rte_prefetch0(elems[i + PREFETCH_AHEAD].msg);
-		if (unlikely(!find_slice(worker, fluxion, &elems[i]))) {
-			if (run)
-				push(worker, owner, number, &elems[i - run], run);
-			run = 0;
-			continue;
-		}
-		if (run && route->owner[elems[i].slice] != owner) {
-			push(worker, owner, number, &elems[i - run], run);
-			run = 0;
-		}
-		owner = route->owner[elems[i].slice];
-		run++;
+	count = find_slices(worker, fluxion, elems, count);
+	while (count) {
+		uint32_t owner = route->owner[elems->slice], run = 1;
+
+		while (run < count && route->owner[elems[run].slice] == owner)
+			run++;
+		push(worker, owner, number, elems, run);
+		elems += run;
+		count -= run;
 	}
-	if (run)
-		push(worker, owner, number, &elems[count - run], run);
 }
 
 static void route_single(struct flx_worker *worker, struct flx_elem *elems, uint32_t count)
@@ -107,8 +118,10 @@ static void route_single(struct flx_worker *worker, struct flx_elem *elems, uint
 	uint16_t group = worker->fluxions[number].group;
 	uint16_t slice = worker->shared->registry->group[group].slice;
 
-	for (uint32_t i = 0; i < count; i++)
+	for (uint32_t i = 0; i < count; i++) {
 		elems[i].slice = slice;
+		elems[i].flags = 0;
+	}
 	push(worker, worker->routes->route[group].owner[slice], number, elems, count);
 }
 
@@ -168,35 +181,45 @@ void flx_worker_route(struct flx_worker *worker, struct flx_elem *elems, uint32_
 
 /* ----------------------------------------------------------------------------------------- handlers */
 
-/* Routes the batch's sends when a handler with all its sends might not fit any more. */
-static inline void commit_sends(struct flx_worker *worker, uint32_t more_than)
+/* Routes the batch's sends so far. */
+static void commit_sends(struct flx_worker *worker)
 {
 	struct flx_call *call = &worker->call;
-	uint32_t count = (uint32_t)(call->sends - worker->sends);
 
-	if (count > more_than) {
-		flx_worker_route(worker, worker->sends, count);
-		call->sends = worker->sends;
-	}
+	flx_worker_route(worker, worker->sends, (uint32_t)(call->sends - worker->sends));
+	call->sends = worker->sends;
 }
 
-/* Runs the handler for one message; returns whether it succeeded. */
-static inline bool handle(struct flx_call *call, flx_handler_fn handler, struct flx_msg *msg,
-			  void *context, struct flx_fluxion_stats *stats)
+/* What is left to do after a call that failed, made messages, or kept its own: 0, or the errno. */
+static uint32_t settle(struct flx_worker *worker, struct flx_msg *msg, int result,
+		       struct flx_fluxion_stats *stats)
 {
-	int result;
-	uint32_t error;
+	uint32_t error = flx_call_settle(&worker->call, msg, result, stats);
 
-	call->owned = msg;
-	call->first = call->sends;
-	result = handler(call, msg, context);
-	/* The common case: sent its message, made none, failed nowhere. */
-	if (likely(!result && !call->error && !call->made && !call->owned))
-		return true;
-	error = flx_call_settle(call, msg, result, stats);
 	if (error)
 		flx_stats_fail(stats, error);
-	return !error;
+	return error;
+}
+
+/*
+ * Runs the handler for one message; 0, or the errno that it failed under. After a failure nothing of it
+ * is left. The caller commits the context before it lets the sends go: commit_sends.
+ */
+static inline uint32_t handle(struct flx_worker *worker, flx_handler_fn handler,
+			      const struct flx_elem *elem, void *context,
+			      struct flx_fluxion_stats *stats)
+{
+	struct flx_call *call = &worker->call;
+	int result;
+
+	call->owned = elem->msg;
+	call->given = elem;
+	call->first = call->sends;
+	result = handler(call, elem->msg, context);
+	/* The common case: sent its message, made none, failed nowhere. */
+	if (likely(!result && !call->unusual && !call->owned))
+		return 0;
+	return settle(worker, elem->msg, result, stats);
 }
 
 static uint32_t run_plain(struct flx_worker *worker, const struct flx_fluxion_entry *fluxion,
@@ -204,13 +227,15 @@ static uint32_t run_plain(struct flx_worker *worker, const struct flx_fluxion_en
 			  struct flx_fluxion_stats *stats)
 {
 	flx_handler_fn handler = fluxion->handler;
-	uint32_t good = 0;
+	uint32_t bad = 0;
 
 	for (uint32_t i = 0; i < count; i++) {
-		good += handle(&worker->call, handler, elems[i].msg, NULL, stats);
-		commit_sends(worker, FLX_BATCH - 1);
+		if (unlikely(handle(worker, handler, &elems[i], NULL, stats)))
+			bad++;
+		if (unlikely(worker->call.sends >= &worker->sends[FLX_SENDS_ROUTED]))
+			commit_sends(worker);
 	}
-	return good;
+	return count - bad;
 }
 
 /* Keys of a batch, one after the other, and each message's lines on their way into the cache. */
@@ -250,11 +275,12 @@ static uint32_t run_context(struct flx_worker *worker, const struct flx_fluxion_
 			continue;
 		}
 		context = flx_record_open(&type->layout, records[i]);
-		if (handle(&worker->call, fluxion->handler, elems[i].msg, context, stats)) {
+		if (likely(!handle(worker, fluxion->handler, &elems[i], context, stats))) {
 			flx_record_commit(records[i]);
 			good++;
 		}
-		commit_sends(worker, FLX_BATCH - 1);
+		if (unlikely(worker->call.sends >= &worker->sends[FLX_SENDS_ROUTED]))
+			commit_sends(worker);
 	}
 	flx_store_settle(type, worker->index);
 	return good;
@@ -300,7 +326,7 @@ static void run_batch(struct flx_worker *worker, uint32_t number, const struct f
 		good = run_plain(worker, fluxion, elems, count, stats);
 	}
 	stats->handled += good;
-	commit_sends(worker, 0);
+	commit_sends(worker);
 }
 
 /* A batch off the head of a fluxion's vector. */

@@ -60,7 +60,7 @@ int flx_fabric_check(struct flx_program *program, const struct flx_options *opti
 	error = flx_registry_init(registry, program);
 	if (error)
 		goto err_memory;
-	error = flx_setup_make(setup, options);
+	error = flx_setup_make(setup, options, false);
 	if (!error)
 		flx_setup_print(setup, registry, out);
 	flx_registry_fini(registry);
@@ -286,7 +286,7 @@ int flx_fabric_start(struct flx_fabric **out_fabric, struct flx_program *program
 	memset(fabric, 0, sizeof(*fabric));
 	error = flx_registry_init(&fabric->registry, program);
 	if (!error)
-		error = flx_setup_make(&fabric->setup, options);
+		error = flx_setup_make(&fabric->setup, options, true);
 	if (error)
 		goto err_stop;
 	if (out)

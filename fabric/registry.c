@@ -335,6 +335,13 @@ static void resolve_stream(struct flx_registry *registry, const struct flx_progr
 	}
 }
 
+static uint32_t slice_flag(flx_key_fn key)
+{
+	if (key == flx_key_client)
+		return FLX_ELEM_CLIENT_SLICE;
+	return key == flx_key_flow ? FLX_ELEM_FLOW_SLICE : 0;
+}
+
 static void resolve(struct flx_registry *registry, const struct flx_program *program)
 {
 	for (uint32_t i = 0; i < program->fluxion_count; i++) {
@@ -347,7 +354,8 @@ static void resolve(struct flx_registry *registry, const struct flx_program *pro
 		entry->key = group->key;
 		entry->key_size = group->key_size;
 		entry->mode = (uint8_t)group->mode;
-		entry->has_context = group->context_size > 0;
+		entry->has_context = fluxion->context.size > 0;
+		entry->slice_flag = slice_flag(group->key);
 		for (uint32_t s = 0; s < FLX_STREAMS_MAX; s++)
 			resolve_stream(registry, program, &fluxion->streams[s], &entry->targets[s]);
 		if (fluxion->listen.udp) {

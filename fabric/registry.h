@@ -42,6 +42,7 @@ struct flx_fluxion_entry {
 	uint16_t group;
 	uint8_t mode; /* enum flx_placement_mode */
 	bool has_context;
+	uint32_t slice_flag; /* enum flx_elem_flag of the key; 0: a key that a handler may change */
 	struct flx_target targets[FLX_STREAMS_MAX];
 	char id[FLX_ID_MAX + 1];
 };

@@ -205,7 +205,7 @@ static void choose_pages(struct flx_setup *setup, const struct flx_options *opti
 			 setup->memory_mib, free_mib, setup->memory_mib + 64);
 }
 
-int flx_setup_make(struct flx_setup *setup, const struct flx_options *options)
+int flx_setup_make(struct flx_setup *setup, const struct flx_options *options, bool ports_present)
 {
 	struct flx_eal_conf eal;
 	int error;
@@ -225,7 +225,7 @@ int flx_setup_make(struct flx_setup *setup, const struct flx_options *options)
 	for (uint32_t p = 0; !error && p < setup->port_count; p++)
 		error = flx_port_spec_parse(&setup->spec[p], options->port[p], p,
 					    setup->plan.worker_count);
-	for (uint32_t p = 0; !error && p < setup->port_count; p++)
+	for (uint32_t p = 0; !error && ports_present && p < setup->port_count; p++)
 		error = flx_port_spec_check(&setup->spec[p]);
 	if (error)
 		return error;

@@ -43,9 +43,10 @@ struct flx_setup {
 
 /*
  * flx_setup_make - decide everything for @options; looks at the machine, changes nothing
+ * @ports_present: refuse ports that this machine does not have
  * 0; -EINVAL and others after one flx_error. Context: setup.
  */
-int flx_setup_make(struct flx_setup *setup, const struct flx_options *options);
+int flx_setup_make(struct flx_setup *setup, const struct flx_options *options, bool ports_present);
 
 /* Prints the placement of workers and groups, and EAL's arguments, for the operator. */
 void flx_setup_print(const struct flx_setup *setup, const struct flx_registry *registry, FILE *out);

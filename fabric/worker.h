@@ -20,6 +20,9 @@
 #include "fabric/stats.h"
 #include "scheduler/idle.h"
 
+/* Sends that are routed without waiting for the end of the batch. */
+#define FLX_SENDS_ROUTED (2 * FLX_BATCH)
+
 /* What the control thread wants of all workers. */
 enum flx_run_state {
 	FLX_RUN = 0, /* work */
@@ -94,8 +97,8 @@ struct flx_worker {
 	struct flx_rx rx[FLX_PORTS_MAX];
 	struct flx_tx tx[FLX_PORTS_MAX];
 	struct flx_call call;
-	/* A batch's sends, and room for the largest handler call on top. */
-	struct flx_elem sends[FLX_BATCH + FLX_SENDS_MAX];
+	/* A batch's sends; a handler is called while FLX_SENDS_MAX and one more fit. */
+	struct flx_elem sends[FLX_SENDS_ROUTED + FLX_SENDS_MAX + 1];
 	/* The batch that binds contexts now. */
 	struct flx_record *batch_records[FLX_BATCH];
 	uint16_t batch_slices[FLX_BATCH];

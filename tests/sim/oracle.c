@@ -251,7 +251,7 @@ static void check_context(struct sim_oracle *oracle, uint32_t fluxion,
 	struct sim_context begin;
 	uint32_t wrong = 0;
 
-	if (!context != !group->context_size) {
+	if (!context == oracle->registry->fluxion[FLX_FLUXION_FIRST + fluxion].has_context) {
 		sim_fail(oracle, "fluxion %u got %s context", fluxion, context ? "a" : "no");
 		return;
 	}
@@ -325,7 +325,7 @@ void sim_oracle_end(struct sim_oracle *oracle, uint32_t fluxion, const struct si
 		return;
 	}
 	row->handled++;
-	if (group->context_size)
+	if (oracle->registry->fluxion[FLX_FLUXION_FIRST + fluxion].has_context)
 		oracle->commits[group - oracle->registry->group][key_at(group, token)]++;
 }
 

@@ -119,11 +119,20 @@ static void draw_state(struct sim *sim, struct flx_fluxion *fluxion)
 	}
 }
 
-/* Tags at random; whoever is first in its group declares for it. */
+/* The fluxion before @f that is first in its group, which @wear tells; @f when it is itself. */
+static uint32_t first_of_group(const uint32_t *wear, uint32_t f)
+{
+	for (uint32_t first = 0; wear[f] && first < f; first++)
+		if (wear[first] & wear[f])
+			return first;
+	return f;
+}
+
+/* Tags at random; whoever is first in its group declares for it, and most others share its context. */
 static void draw_groups(struct sim *sim)
 {
 	struct sim_program *program = &sim->program;
-	uint32_t tag_pct = flx_random_below(&sim->random, 60), used = 0;
+	uint32_t tag_pct = flx_random_below(&sim->random, 60);
 	uint32_t wear[SIM_FLUXIONS_MAX] = {0};
 	bool joined = true;
 
@@ -144,9 +153,12 @@ static void draw_groups(struct sim *sim)
 				}
 	}
 	for (uint32_t f = 0; f < sim->shape.fluxions; f++) {
-		if (!(wear[f] & used) || !wear[f])
+		uint32_t first = first_of_group(wear, f);
+
+		if (first == f)
 			draw_state(sim, &program->fluxions[f]);
-		used |= wear[f];
+		else if (flx_random_chance(&sim->random, 70))
+			program->fluxions[f].context = program->fluxions[first].context;
 	}
 }
 
