@@ -42,9 +42,10 @@ static void spread_slices(struct sim *sim)
 			if (sim->shape.moved)
 				routes->route[g].owner[s] = (uint8_t)flx_random_below(
 					&sim->random, sim->shape.workers);
+			/* Cast whole: gcc widens the branches when it sanitizes. */
 			sim->oracle.owner[g][s] =
-				sim->shape.moved ? routes->route[g].owner[s]
-						 : (uint8_t)(s % sim->shape.workers);
+				(uint8_t)(sim->shape.moved ? routes->route[g].owner[s]
+							   : s % sim->shape.workers);
 		}
 }
 
