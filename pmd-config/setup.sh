@@ -225,7 +225,7 @@ bind() {
 	need_root bind
 	for device in "${devices[@]}"; do
 		[ -e "/sys/bus/pci/devices/$device" ] ||
-			fail "no PCI device $device here; lspci -D lists them"
+			fail "no PCI device $device here; ls /sys/bus/pci/devices lists them"
 		command -v dpdk-devbind.py >/dev/null ||
 			fail "dpdk-devbind.py is not installed; apt-get install dpdk"
 		driver=$(driver_of "$device")
