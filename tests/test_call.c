@@ -478,20 +478,6 @@ static void test_call_failure_leaves_the_context(void)
 	flx_world_fini(&world);
 }
 
-/* A batch whose handlers each send as much as they may: the vector of sends is emptied in time. */
-static void test_call_full_batch_of_full_calls(void)
-{
-	world_up(BUFFERS);
-	act = forward;
-	for (uint32_t i = 0; i < FLX_BATCH; i++)
-		inject(DATA, (uint8_t)i);
-	settle();
-	CU_ASSERT_EQUAL(out_count, FLX_BATCH);
-	for (uint32_t i = 0; i < FLX_BATCH; i++)
-		CU_ASSERT_EQUAL(out_first[i], i);
-	flx_world_fini(&world);
-}
-
 int main(void)
 {
 	static const struct flx_test tests[] = {
@@ -500,7 +486,6 @@ int main(void)
 		FLX_TEST(test_call_alloc_fails_without_credits),
 		FLX_TEST(test_call_fan_out_without_buffers_is_undone),
 		FLX_TEST(test_call_failure_leaves_the_context),
-		FLX_TEST(test_call_full_batch_of_full_calls),
 		{0},
 	};
 

@@ -21,10 +21,12 @@
 #include "tests/sim/sim.h"
 
 #define RUNS_DEFAULT 1000
+/* A run takes milliseconds, and a hundred times that under a sanitizer on a busy machine. */
+#define RUN_SECONDS_MAX 30
 
 static struct sim sim;
 /* What a signal handler may print when FLX_VERIFY or the sanitizer ends the process. */
-static char last_words[96];
+static char last_words[128];
 
 static void say_last_words(int signal_number)
 {
@@ -50,9 +52,11 @@ static bool run(uint64_t seed, bool verbose)
 	bool good;
 
 	snprintf(last_words, sizeof(last_words),
-		 "sim: seed %" PRIu64 " crashed; replay: sim --seed %" PRIu64 " --verbose\n", seed,
+		 "sim: seed %" PRIu64 " crashed or hangs; replay: sim --seed %" PRIu64 " --verbose\n", seed,
 		 seed);
+	alarm(RUN_SECONDS_MAX);
 	good = sim_run(&sim, seed);
+	alarm(0);
 	if (verbose || !good)
 		print_shape();
 	if (!good)
@@ -98,6 +102,7 @@ int main(int argc, char **argv)
 		return EXIT_FAILURE;
 	signal(SIGABRT, say_last_words);
 	signal(SIGSEGV, say_last_words);
+	signal(SIGALRM, say_last_words);
 	urcu_qsbr_register_thread();
 	for (size_t i = 0; !first && good && i < RTE_DIM(sim_seeds); i++)
 		good = run(sim_seeds[i], verbose);

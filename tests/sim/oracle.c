@@ -301,6 +301,7 @@ void sim_oracle_arrive(struct sim_oracle *oracle, uint32_t fluxion, uint32_t wor
 	}
 	oracle->owed[token->id] &= ~(1u << fluxion);
 	oracle->outstanding--;
+	oracle->arrivals++;
 	place = sim_place(oracle, fluxion, token, worker);
 	seen = &oracle->seen[(uint64_t)token->source * oracle->fluxions * oracle->places + place];
 	if (token->stamp <= *seen)

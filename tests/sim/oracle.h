@@ -84,6 +84,7 @@ struct sim_oracle {
 	uint64_t owed_size;
 	uint64_t next_id;
 	uint64_t outstanding; /* debts */
+	uint64_t arrivals;    /* paid */
 	uint64_t *stamps;     /* by place: last stamp it gave */
 	uint64_t *seen;	      /* by source and destination place: last stamp that arrived */
 	uint64_t commits[SIM_FLUXIONS_MAX][SIM_KEYS_MAX]; /* by group and key */

@@ -47,7 +47,7 @@ struct sim_shape {
 struct sim_program {
 	struct flx_fluxion fluxions[SIM_FLUXIONS_MAX];
 	struct flx_program program;
-	char ids[SIM_FLUXIONS_MAX][8];
+	char ids[SIM_FLUXIONS_MAX][16];
 	uint32_t stream_count[SIM_FLUXIONS_MAX];
 	uint32_t stream_mask[SIM_FLUXIONS_MAX][SIM_STREAMS_MAX]; /* bit: leads to that fluxion */
 };
