@@ -223,11 +223,11 @@ bind() {
 		devices+=("${device,,}")
 	done
 	need_root bind
-	command -v dpdk-devbind.py >/dev/null ||
-		fail "dpdk-devbind.py is not installed; apt install dpdk"
 	for device in "${devices[@]}"; do
 		[ -e "/sys/bus/pci/devices/$device" ] ||
-			fail "no PCI device $device here; dpdk-devbind.py --status lists them"
+			fail "no PCI device $device here; ls /sys/bus/pci/devices lists them"
+		command -v dpdk-devbind.py >/dev/null ||
+			fail "dpdk-devbind.py is not installed; apt-get install dpdk"
 		driver=$(driver_of "$device")
 		if [ "$driver" = vfio-pci ]; then
 			say "$device: bound to vfio-pci already"

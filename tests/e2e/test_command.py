@@ -64,13 +64,13 @@ class Command(harness.TestCase):
 
     def test_check_prints_the_plan_and_touches_nothing(self):
         status, output, left = run_and_trace("check", "counter", "--dev", "--workers", "1",
-                                             "--port", "af_packet:no-such0", "--ip",
-                                             "198.18.0.1/24")
+                                             "--port", "tap:flxcheck0", "--ip", "198.18.0.1/24")
         self.assertEqual(status, 0, output)
         self.assertRegex(output, r"group network: .*main reply")
         self.assertRegex(output, r"worker 0: CPU \d+")
-        self.assertIn("--vdev=net_af_packet0", output)
+        self.assertIn("--vdev=net_tap0,iface=flxcheck0", output)
         self.assertEqual(left, [])
+        self.assertNotIn("flxcheck0", os.listdir("/sys/class/net"))
 
     def test_a_shared_object_is_an_app(self):
         self.assertRegex(run(FLX, "check", BUILD / "apps/counter.so").stdout, r"network")

@@ -45,6 +45,7 @@ static void spread_slices(struct sim *sim)
 			if (sim->shape.moved)
 				routes->route[g].owner[s] = (uint8_t)flx_random_below(
 					&sim->random, sim->shape.workers);
+			/* Cast whole: gcc widens the branches when it sanitizes. */
 			sim->oracle.owner[g][s] =
 				(uint8_t)(sim->shape.moved ? routes->route[g].owner[s]
 							   : s % sim->shape.workers);
