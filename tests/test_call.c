@@ -11,7 +11,7 @@
 
 #define BUFFERS 256
 #define CREDITS 256
-#define DATA 100 /* bytes of the message that comes in */
+#define DATA	100 /* bytes of the message that comes in */
 
 /* Streams of "in". */
 enum { TO_OUT, TO_THREE, TO_ALL, TO_SINGLE, UNUSED };
@@ -120,7 +120,8 @@ static const struct flx_fluxion_ledger *call(flx_handler_fn handler)
 	return settle();
 }
 
-/* ------------------------------------------------------------------------------------------ verdicts */
+/* ------------------------------------------------------------------------------------------
+ * verdicts */
 
 static int forward(struct flx_call *call, struct flx_msg *msg, void *context)
 {
@@ -407,7 +408,8 @@ static void test_call_sends_in_order(void)
 	flx_world_fini(&world);
 }
 
-/* ------------------------------------------------------------------------------------- nothing left */
+/* ------------------------------------------------------------------------------------- nothing
+ * left */
 
 static int alloc_without_means(struct flx_call *call, struct flx_msg *msg, void *context)
 {
@@ -451,7 +453,8 @@ static void test_call_fan_out_without_buffers_is_undone(void)
 	}
 }
 
-/* -------------------------------------------------------------------------------------- the context */
+/* -------------------------------------------------------------------------------------- the
+ * context */
 
 static int forward_to_single(struct flx_call *call, struct flx_msg *msg, void *context)
 {

@@ -48,7 +48,8 @@ static void test_credit_returns_what_is_above_keep(void)
 		uint32_t keep;
 		uint32_t returned;
 		int64_t credits; /* in the purse then */
-	} rows[] = {{128, 128, 128}, {128, 129, 65}, {256, 257, 129}, {256, 1000, 168}, {128, 64, 64}};
+	} rows[] = {
+		{128, 128, 128}, {128, 129, 65}, {256, 257, 129}, {256, 1000, 168}, {128, 64, 64}};
 
 	for (size_t r = 0; r < sizeof(rows) / sizeof(rows[0]); r++) {
 		struct flx_credit_pool pool;
@@ -100,7 +101,8 @@ static void test_credit_is_conserved_under_random_use(void)
 	}
 }
 
-/* ------------------------------------------------------------------------------------ many threads */
+/* ------------------------------------------------------------------------------------ many threads
+ */
 
 static struct flx_credit_pool shared_pool;
 static _Atomic int64_t outstanding; /* spent by anyone, not returned */

@@ -6,7 +6,7 @@
 #include "tests/test.h"
 #include "tests/world.h"
 
-#define CREDITS 1024
+#define CREDITS	 1024
 #define CAPACITY 16
 
 /* The data of every message here. */
@@ -53,7 +53,8 @@ static int make(struct flx_call *call, struct flx_msg *msg, void *context)
 
 	(void)msg;
 	(void)context;
-	memcpy(flx_append(made, sizeof(struct item)), &(struct item){.key = 1}, sizeof(struct item));
+	memcpy(flx_append(made, sizeof(struct item)), &(struct item){.key = 1},
+	       sizeof(struct item));
 	/* As if its buffer had been a flow's last. */
 	made->mbuf.hash.rss = 3;
 	return flx_send(call, 0, made);
@@ -69,8 +70,8 @@ static void world_up(struct flx_fluxion *fluxions, uint32_t workers)
 					    .buffers = CREDITS,
 					    .buffer_data = 64};
 
-	program = (struct flx_program){
-		.name = "dispatch", .fluxions = fluxions, .fluxion_count = 2};
+	program =
+		(struct flx_program){.name = "dispatch", .fluxions = fluxions, .fluxion_count = 2};
 	CU_ASSERT_EQUAL_FATAL(flx_world_init(&world, &program, &conf), 0);
 	handled_count = 0;
 }
@@ -100,8 +101,12 @@ static const struct flx_fluxion_ledger *settle(void)
 	return &ledger.fluxion[FLX_FLUXION_FIRST + 1];
 }
 
-#define IN(handler_) {.id = "in", .listen = {.udp = 7}, .handler = (handler_), \
-		      .streams = {{FLX_STREAM_POST, {"end"}}}}
+#define IN(handler_)                                                                               \
+	{                                                                                          \
+		.id = "in", .listen = {.udp = 7}, .handler = (handler_), .streams = {              \
+			{FLX_STREAM_POST, {"end"}}                                                 \
+		}                                                                                  \
+	}
 
 /* A message that no edge brought has no flow: neither a slice nor a key. */
 static void test_dispatch_refuses_what_has_no_flow(void)
@@ -109,7 +114,9 @@ static void test_dispatch_refuses_what_has_no_flow(void)
 	for (uint32_t with_context = 0; with_context < 2; with_context++) {
 		struct flx_fluxion fluxions[] = {
 			IN(make),
-			{.id = "end", .handler = note, .key = {flx_key_flow, FLX_KEY_FLOW_SIZE},
+			{.id = "end",
+			 .handler = note,
+			 .key = {flx_key_flow, FLX_KEY_FLOW_SIZE},
 			 .context = {.size = with_context ? 8 : 0}},
 		};
 		const struct flx_fluxion_ledger *end;
@@ -149,7 +156,9 @@ static void test_dispatch_refuses_keys_beyond_capacity(void)
 {
 	struct flx_fluxion fluxions[] = {
 		IN(forward),
-		{.id = "end", .handler = note, .key = {extract, 4},
+		{.id = "end",
+		 .handler = note,
+		 .key = {extract, 4},
 		 .context = {.size = 8, .capacity = CAPACITY}},
 	};
 	const struct flx_fluxion_ledger *end;

@@ -122,7 +122,8 @@ static void test_fifo_fits_however_elements_are_spread(void)
 		bench_init(&bench, bounds[r], QUEUES_MAX);
 		for (uint32_t q = 0; q < QUEUES_MAX; q++) {
 			push(&bench, q, FLX_BATCH + 1);
-			/* One is left at the end of the first chunk, one at the start of the next. */
+			/* One is left at the end of the first chunk, one at the start of the next.
+			 */
 			pop(&bench, q, FLX_BATCH - 1);
 			CU_ASSERT_PTR_NOT_EQUAL(bench.fifo[q].head, bench.fifo[q].tail);
 		}

@@ -95,7 +95,8 @@ static void test_lane_holds_its_size_and_stages_the_rest(void)
 	}
 }
 
-/* A small put waits for the flush; a large one is on the ring at once, but never before older ones. */
+/* A small put waits for the flush; a large one is on the ring at once, but never before older ones.
+ */
 static void test_lane_puts_large_bursts_directly_and_in_order(void)
 {
 	static const struct {
@@ -161,7 +162,8 @@ static void test_lane_keeps_order_under_random_use(void)
 	}
 }
 
-/* ------------------------------------------------------------------------------------- two threads */
+/* ------------------------------------------------------------------------------------- two threads
+ */
 
 struct stream {
 	struct flx_lane lane;
@@ -185,7 +187,8 @@ static void *produce(void *unused)
 		struct flx_elem elems[FLX_BATCH];
 		uint32_t count = 0;
 
-		/* Never more under way than messages: staging and ring together hold under 1,024. */
+		/* Never more under way than messages: staging and ring together hold under 1,024.
+		 */
 		if (stream.lane.staging.count < 512)
 			count = flx_random_between(&random, 1, FLX_BATCH);
 		count = (uint32_t)RTE_MIN((uint64_t)count, stream.wanted - number);
@@ -243,9 +246,9 @@ static void test_lane_carries_in_order_between_threads(void)
 		memset(&stream, 0, sizeof(stream));
 		stream.wanted = rows[r].wanted;
 		CU_ASSERT_EQUAL_FATAL(flx_chunk_pool_init(&stream.pool, STAGED_MAX, 1, -1), 0);
-		CU_ASSERT_EQUAL_FATAL(flx_lane_init(&stream.lane, "test_lane", rows[r].size, -1,
-						    &stream.pool),
-				      0);
+		CU_ASSERT_EQUAL_FATAL(
+			flx_lane_init(&stream.lane, "test_lane", rows[r].size, -1, &stream.pool),
+			0);
 		CU_ASSERT_EQUAL_FATAL(pthread_create(&producer, NULL, produce, NULL), 0);
 		while (number < stream.wanted)
 			wrong += consume(&number);

@@ -6,8 +6,8 @@
 #include "tests/test.h"
 
 #define HEADS 42
-#define DATA 256
-#define ROOM (RTE_PKTMBUF_HEADROOM + DATA)
+#define DATA  256
+#define ROOM  (RTE_PKTMBUF_HEADROOM + DATA)
 
 static struct rte_mempool *pool;
 
@@ -41,9 +41,17 @@ static void test_message_at_gives_what_is_inside(void)
 		uint32_t offset, size;
 		bool inside;
 	} rows[] = {
-		{0, 0, true},	   {0, 100, true},	    {99, 1, true},	 {100, 0, true},
-		{0, 101, false},   {100, 1, false},	    {101, 0, false},	 {50, 51, false},
-		{1, UINT32_MAX, false}, {UINT32_MAX, 1, false}, {UINT32_MAX, UINT32_MAX, false},
+		{0, 0, true},
+		{0, 100, true},
+		{99, 1, true},
+		{100, 0, true},
+		{0, 101, false},
+		{100, 1, false},
+		{101, 0, false},
+		{50, 51, false},
+		{1, UINT32_MAX, false},
+		{UINT32_MAX, 1, false},
+		{UINT32_MAX, UINT32_MAX, false},
 	};
 	struct flx_msg *msg = message();
 	uint8_t *data = flx_append(msg, 100);

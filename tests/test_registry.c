@@ -46,10 +46,11 @@ static int check(struct flx_fluxion *fluxions, uint32_t count)
 	return error;
 }
 
-/* ------------------------------------------------------------------------------------------ faults */
+/* ------------------------------------------------------------------------------------------ faults
+ */
 
 #define LONG_ID "a2345678901234567890123456789012" /* 32 bytes: one too many */
-#define GOOD .handler = handler, .listen = {.udp = 7}
+#define GOOD	.handler = handler, .listen = {.udp = 7}
 
 /*
  * One row a fault: a program with it, who must be named, and what the message must say. Up to three
@@ -75,48 +76,82 @@ static void test_registry_refuses_each_fault_by_name(void)
 		{{{.id = "a", .listen = {.udp = 7}}}, 1, "fluxion a", "no handler"},
 		{{{.id = "a", .handler = handler}}, 1, "program test", "no fluxion listens"},
 		{{{.id = "a", GOOD}, {.id = "b", GOOD}}, 2, "fluxions a and b", "both listen"},
-		{{{.id = "a", GOOD, .streams = {{(enum flx_stream_type)3, {"a"}}}}}, 1,
-		 "fluxion a, stream 0", "type 3 is unknown"},
-		{{{.id = "a", GOOD, .streams = {{FLX_STREAM_NONE, {"a"}}}}}, 1,
-		 "fluxion a, stream 0", "has no type"},
-		{{{.id = "a", GOOD, .streams = {{FLX_STREAM_POST, {NULL}}}}}, 1,
-		 "fluxion a, stream 0", "leads nowhere"},
-		{{{.id = "a", GOOD, .streams = {{FLX_STREAM_POST, {"b"}}}}}, 1,
-		 "fluxion a, stream 0", "'b', which is not declared"},
-		{{{.id = "a", GOOD, .streams = {{FLX_STREAM_POST, {"tx"}}}}}, 1,
-		 "fluxion a, stream 0", "'tx', which is not declared"},
-		{{{.id = "a", GOOD, .streams = {{FLX_STREAM_POST, {"a", "a"}}}}}, 1,
-		 "fluxion a, stream 0", "twice"},
+		{{{.id = "a", GOOD, .streams = {{(enum flx_stream_type)3, {"a"}}}}},
+		 1,
+		 "fluxion a, stream 0",
+		 "type 3 is unknown"},
+		{{{.id = "a", GOOD, .streams = {{FLX_STREAM_NONE, {"a"}}}}},
+		 1,
+		 "fluxion a, stream 0",
+		 "has no type"},
+		{{{.id = "a", GOOD, .streams = {{FLX_STREAM_POST, {NULL}}}}},
+		 1,
+		 "fluxion a, stream 0",
+		 "leads nowhere"},
+		{{{.id = "a", GOOD, .streams = {{FLX_STREAM_POST, {"b"}}}}},
+		 1,
+		 "fluxion a, stream 0",
+		 "'b', which is not declared"},
+		{{{.id = "a", GOOD, .streams = {{FLX_STREAM_POST, {"tx"}}}}},
+		 1,
+		 "fluxion a, stream 0",
+		 "'tx', which is not declared"},
+		{{{.id = "a", GOOD, .streams = {{FLX_STREAM_POST, {"a", "a"}}}}},
+		 1,
+		 "fluxion a, stream 0",
+		 "twice"},
 		{{{.id = "a", GOOD},
 		  {.id = "b", .handler = handler, .streams = {{0}, {FLX_STREAM_START, {"a"}}}}},
-		 2, "fluxion b, stream 1", "needs something to listen to"},
+		 2,
+		 "fluxion b, stream 1",
+		 "needs something to listen to"},
 		{{{.id = "a", GOOD, .key = {key_a, 0}}}, 1, "fluxion a", "key of 0 bytes"},
 		{{{.id = "a", GOOD, .key = {key_a, 41}}}, 1, "fluxion a", "key of 41 bytes"},
 		{{{.id = "a", GOOD, .key = {NULL, 4}}}, 1, "fluxion a", "without a key function"},
-		{{{.id = "a", GOOD, .key = {flx_key_flow, 4}}}, 1, "fluxion a", "FLX_KEY_FLOW_SIZE"},
-		{{{.id = "a", GOOD, .key = {flx_key_client, 5}}}, 1, "fluxion a",
+		{{{.id = "a", GOOD, .key = {flx_key_flow, 4}}},
+		 1,
+		 "fluxion a",
+		 "FLX_KEY_FLOW_SIZE"},
+		{{{.id = "a", GOOD, .key = {flx_key_client, 5}}},
+		 1,
+		 "fluxion a",
 		 "FLX_KEY_CLIENT_SIZE"},
-		{{{.id = "a", GOOD, .context = {.size = 4097}}}, 1, "fluxion a", "4096 is the most"},
-		{{{.id = "a", GOOD, .context = {.init = init_context}}}, 1, "fluxion a",
+		{{{.id = "a", GOOD, .context = {.size = 4097}}},
+		 1,
+		 "fluxion a",
+		 "4096 is the most"},
+		{{{.id = "a", GOOD, .context = {.init = init_context}}},
+		 1,
+		 "fluxion a",
 		 "without a size"},
 		{{{.id = "a", GOOD, .context = {.capacity = 5}}}, 1, "fluxion a", "without a size"},
 		{{{.id = "a", GOOD, .tags = {"not a tag"}}}, 1, "fluxion a", "tag 'not a tag'"},
 		{{{.id = "a", GOOD, .tags = {""}}}, 1, "fluxion a", "tag ''"},
 		{{{.id = "a", GOOD, .tags = {"t"}, .key = {key_a, 4}},
 		  {.id = "b", .handler = handler, .tags = {"t"}, .key = {key_b, 4}}},
-		 2, "fluxion b", "its key differs from that of group t"},
+		 2,
+		 "fluxion b",
+		 "its key differs from that of group t"},
 		{{{.id = "a", GOOD, .tags = {"t"}, .key = {key_a, 4}},
 		  {.id = "b", .handler = handler, .tags = {"t"}, .key = {key_a, 8}}},
-		 2, "fluxion b", "its key differs"},
+		 2,
+		 "fluxion b",
+		 "its key differs"},
 		{{{.id = "a", GOOD, .tags = {"t"}, .context = {.size = 8}},
 		  {.id = "b", .handler = handler, .tags = {"t"}, .context = {.size = 16}}},
-		 2, "fluxion b", "its context differs from that of group t"},
+		 2,
+		 "fluxion b",
+		 "its context differs from that of group t"},
 		{{{.id = "a", GOOD, .tags = {"t"}, .context = {.size = 8}},
 		  {.id = "b", .handler = handler, .tags = {"t"}, .context = {8, init_context, 0}}},
-		 2, "fluxion b", "its context differs"},
+		 2,
+		 "fluxion b",
+		 "its context differs"},
 		{{{.id = "a", GOOD, .tags = {"t"}, .context = {8, NULL, 5}},
 		  {.id = "b", .handler = handler, .tags = {"t"}, .context = {8, NULL, 6}}},
-		 2, "fluxion b", "its context differs"},
+		 2,
+		 "fluxion b",
+		 "its context differs"},
 	};
 
 	for (size_t r = 0; r < sizeof(rows) / sizeof(rows[0]); r++) {
@@ -176,7 +211,8 @@ static void test_registry_refuses_programs_without_shape(void)
 	}
 }
 
-/* ------------------------------------------------------------------------------------------ groups */
+/* ------------------------------------------------------------------------------------------ groups
+ */
 
 static uint16_t group_of(uint32_t index)
 {
@@ -185,7 +221,8 @@ static uint16_t group_of(uint32_t index)
 
 static void test_registry_joins_groups_by_any_chain_of_tags(void)
 {
-	/* a-b share x, b-c share y, d-e share z; f has a tag of its own, g has none; c-a by chain. */
+	/* a-b share x, b-c share y, d-e share z; f has a tag of its own, g has none; c-a by chain.
+	 */
 	struct flx_fluxion fluxions[] = {
 		{.id = "a", GOOD, .tags = {"x"}},
 		{.id = "d", .handler = handler, .tags = {"z", "zz"}},
@@ -268,16 +305,15 @@ static void test_registry_spreads_single_groups(void)
 	flx_registry_fini(&registry);
 }
 
-/* ----------------------------------------------------------------------------------------- streams */
+/* ----------------------------------------------------------------------------------------- streams
+ */
 
 static void test_registry_resolves_streams_and_listeners(void)
 {
 	struct flx_fluxion fluxions[] = {
 		{.id = "a",
 		 GOOD,
-		 .streams = {{FLX_STREAM_START, {"b"}},
-			     {0},
-			     {FLX_STREAM_POST, {"c", "a", "b"}}}},
+		 .streams = {{FLX_STREAM_START, {"b"}}, {0}, {FLX_STREAM_POST, {"c", "a", "b"}}}},
 		{.id = "b", .handler = handler, .streams = {{FLX_STREAM_POST, {"a", "c"}}}},
 		{.id = "c", .handler = handler, .listen = {.udp = 65535}},
 	};
@@ -339,8 +375,7 @@ static void test_registry_takes_the_largest_program(void)
 		for (uint32_t s = 0; s < FLX_STREAMS_MAX; s++) {
 			fluxions[f].streams[s].type = FLX_STREAM_POST;
 			for (uint32_t d = 0; d < FLX_DESTINATIONS_MAX; d++)
-				fluxions[f].streams[s].to[d] =
-					ids[(f + s + d) % FLX_FLUXIONS_MAX];
+				fluxions[f].streams[s].to[d] = ids[(f + s + d) % FLX_FLUXIONS_MAX];
 		}
 	}
 	CU_ASSERT_EQUAL_FATAL(check(fluxions, FLX_FLUXIONS_MAX), 0);

@@ -152,8 +152,10 @@ static void test_stats_balance_shows_each_fault(void)
 
 static void test_stats_balance_lets_no_two_faults_cancel(void)
 {
-	/* One message missing at fluxion 4, and off by so many at fluxion 5 and in the whole sum. */
-	static const int rows[][2] = {{1, 0}, {-1, 0}, {0, 1}, {0, -1}, {1, 1}, {-1, -1}, {1, -1}, {-1, 1}};
+	/* One message missing at fluxion 4, and off by so many at fluxion 5 and in the whole sum.
+	 */
+	static const int rows[][2] = {{1, 0}, {-1, 0},	{0, 1},	 {0, -1},
+				      {1, 1}, {-1, -1}, {1, -1}, {-1, 1}};
 	struct bench bench;
 	struct flx_ledger ledger;
 

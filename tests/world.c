@@ -64,7 +64,8 @@ static int make_workers(struct flx_world *world)
 	uint32_t keep = RTE_MIN(4u * FLX_CREDIT_BLOCK, world->conf.credits / (2 * count));
 
 	shared->workers = calloc(count, sizeof(*shared->workers));
-	shared->lanes = flx_memory_alloc("lanes", (size_t)count * count * sizeof(*shared->lanes), -1);
+	shared->lanes =
+		flx_memory_alloc("lanes", (size_t)count * count * sizeof(*shared->lanes), -1);
 	shared->routes = flx_routes_alloc(world->registry.group_count, count);
 	if (!shared->workers || !shared->lanes || !shared->routes)
 		return -ENOMEM;

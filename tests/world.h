@@ -13,8 +13,8 @@ struct flx_world_conf {
 	uint32_t workers;
 	uint32_t lane_size; /* power of two */
 	uint32_t credits;
-	uint32_t buffers;	/* of the message pool */
-	uint16_t buffer_data;	/* bytes behind the headroom */
+	uint32_t buffers;     /* of the message pool */
+	uint16_t buffer_data; /* bytes behind the headroom */
 };
 
 struct flx_world {

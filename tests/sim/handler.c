@@ -10,9 +10,9 @@
 struct hand {
 	struct sim *sim;
 	struct flx_call *call;
-	struct flx_msg *msg;	 /* NULL when it is sent */
-	struct sim_token token;	 /* that came with it */
-	uint32_t fluxion;	 /* index */
+	struct flx_msg *msg;	/* NULL when it is sent */
+	struct sim_token token; /* that came with it */
+	uint32_t fluxion;	/* index */
 	uint32_t worker;
 	uint32_t made;
 	uint32_t made_sent;
@@ -193,8 +193,8 @@ static int choose_result(struct hand *hand)
 /* Index of the fluxion that @call runs: its targets lie in its entry. */
 static uint32_t fluxion_of(const struct sim *sim, const struct flx_call *call)
 {
-	const struct flx_fluxion_entry *entry = container_of(
-		(void *)(uintptr_t)call->targets, struct flx_fluxion_entry, targets);
+	const struct flx_fluxion_entry *entry =
+		container_of((void *)(uintptr_t)call->targets, struct flx_fluxion_entry, targets);
 
 	return (uint32_t)(entry - sim->world.registry.fluxion) - FLX_FLUXION_FIRST;
 }

@@ -52,15 +52,17 @@ static bool run(uint64_t seed, bool verbose)
 	bool good;
 
 	snprintf(last_words, sizeof(last_words),
-		 "sim: seed %" PRIu64 " crashed or hangs; replay: sim --seed %" PRIu64 " --verbose\n", seed,
-		 seed);
+		 "sim: seed %" PRIu64 " crashed or hangs; replay: sim --seed %" PRIu64
+		 " --verbose\n",
+		 seed, seed);
 	alarm(RUN_SECONDS_MAX);
 	good = sim_run(&sim, seed);
 	alarm(0);
 	if (verbose || !good)
 		print_shape();
 	if (!good)
-		printf("sim: seed %" PRIu64 " failed: %s\nreplay: sim --seed %" PRIu64 " --verbose\n",
+		printf("sim: seed %" PRIu64 " failed: %s\nreplay: sim --seed %" PRIu64
+		       " --verbose\n",
 		       seed, sim.oracle.failure, seed);
 	return good;
 }

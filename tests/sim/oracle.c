@@ -18,7 +18,8 @@ void sim_fail(struct sim_oracle *oracle, const char *format, ...)
 	va_end(arguments);
 }
 
-/* -------------------------------------------------------------------------------- keys and places */
+/* -------------------------------------------------------------------------------- keys and places
+ */
 
 static void write_wide(uint32_t key, uint8_t *bytes)
 {
@@ -93,8 +94,8 @@ static uint32_t key_at(const struct flx_group *group, const struct sim_token *to
 	}
 }
 
-uint32_t sim_place(const struct sim_oracle *oracle, uint32_t fluxion,
-		   const struct sim_token *token, uint32_t worker)
+uint32_t sim_place(const struct sim_oracle *oracle, uint32_t fluxion, const struct sim_token *token,
+		   uint32_t worker)
 {
 	const struct flx_group *group;
 	uint32_t place;
@@ -169,7 +170,8 @@ void sim_oracle_fini(struct sim_oracle *oracle)
 	free(oracle->seen);
 }
 
-/* ------------------------------------------------------------------------------------------ sending */
+/* ------------------------------------------------------------------------------------------
+ * sending */
 
 static uint32_t sum_of(const struct sim_token *token)
 {
@@ -246,7 +248,8 @@ void sim_oracle_undo(struct sim_oracle *oracle)
 	oracle->send_count = 0;
 }
 
-/* ---------------------------------------------------------------------------------------- handling */
+/* ---------------------------------------------------------------------------------------- handling
+ */
 
 static void check_context(struct sim_oracle *oracle, uint32_t fluxion,
 			  const struct sim_token *token, const void *context)
@@ -267,11 +270,11 @@ static void check_context(struct sim_oracle *oracle, uint32_t fluxion,
 	memcpy(&begin, context, sizeof(begin));
 	for (uint32_t i = sizeof(begin); i < group->context_size; i++)
 		wrong += bytes[i] != (uint8_t)commits;
-	if (begin.commits != commits || wrong ||
-	    (commits % SIM_CONTEXT_FIRST && begin.key != key))
+	if (begin.commits != commits || wrong || (commits % SIM_CONTEXT_FIRST && begin.key != key))
 		sim_fail(oracle,
-			 "fluxion %u, group %s, key %u: context has %" PRIu64 " commits, of key %" PRIu64
-			 ", %u bytes wrong; %" PRIu64 " commits were made",
+			 "fluxion %u, group %s, key %u: context has %" PRIu64
+			 " commits, of key %" PRIu64 ", %u bytes wrong; %" PRIu64
+			 " commits were made",
 			 fluxion, group->name, key, begin.commits, begin.key, wrong, commits);
 }
 
@@ -302,7 +305,8 @@ void sim_oracle_arrive(struct sim_oracle *oracle, uint32_t fluxion, uint32_t wor
 		return;
 	}
 	if (!(oracle->owed[token->id] & (1u << fluxion))) {
-		sim_fail(oracle, "message %" PRIu64 " came to fluxion %u twice, or was never sent there",
+		sim_fail(oracle,
+			 "message %" PRIu64 " came to fluxion %u twice, or was never sent there",
 			 token->id, fluxion);
 		return;
 	}
@@ -313,7 +317,8 @@ void sim_oracle_arrive(struct sim_oracle *oracle, uint32_t fluxion, uint32_t wor
 	seen = &oracle->seen[(uint64_t)token->source * oracle->fluxions * oracle->places + place];
 	if (token->stamp <= *seen)
 		sim_fail(oracle,
-			 "message %" PRIu64 " of place %u came to place %u of fluxion %u out of order: "
+			 "message %" PRIu64
+			 " of place %u came to place %u of fluxion %u out of order: "
 			 "stamp %" PRIu64 " after %" PRIu64,
 			 token->id, token->source, place, fluxion, token->stamp, *seen);
 	*seen = token->stamp;
@@ -337,7 +342,8 @@ void sim_oracle_end(struct sim_oracle *oracle, uint32_t fluxion, const struct si
 		oracle->commits[group - oracle->registry->group][key_at(group, token)]++;
 }
 
-/* -------------------------------------------------------------------------------------- comparing */
+/* -------------------------------------------------------------------------------------- comparing
+ */
 
 static void compare_row(struct sim_oracle *oracle, uint32_t fluxion,
 			const struct flx_fluxion_ledger *ledger)
@@ -348,15 +354,16 @@ static void compare_row(struct sim_oracle *oracle, uint32_t fluxion,
 	    row->consumed != ledger->consumed || row->generated != ledger->generated)
 		sim_fail(oracle,
 			 "fluxion %u: ledger has handled %" PRIu64 ", failed %" PRIu64
-			 ", consumed %" PRIu64 ", generated %" PRIu64 "; true are %" PRIu64 ", %" PRIu64
-			 ", %" PRIu64 ", %" PRIu64,
+			 ", consumed %" PRIu64 ", generated %" PRIu64 "; true are %" PRIu64
+			 ", %" PRIu64 ", %" PRIu64 ", %" PRIu64,
 			 fluxion, ledger->handled, ledger->failed, ledger->consumed,
 			 ledger->generated, row->handled, row->failed, row->consumed,
 			 row->generated);
 	for (uint32_t e = 0; e < FLX_ERRORS; e++)
 		if (row->errors[e] != ledger->errors[e])
 			sim_fail(oracle,
-				 "fluxion %u: ledger has %" PRIu64 " failures under errno %u; true are "
+				 "fluxion %u: ledger has %" PRIu64
+				 " failures under errno %u; true are "
 				 "%" PRIu64,
 				 fluxion, ledger->errors[e], e, row->errors[e]);
 }

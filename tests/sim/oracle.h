@@ -2,8 +2,8 @@
 /*
  * oracle - what a run of the simulation must have done, kept apart from the fabric's own books.
  *
- * Every message that is sent gets a number that was never used before and is owed to each fluxion of
- * its stream; handling pays the debt. A stamp that rises at its source shows the order.
+ * Every message that is sent gets a number that was never used before and is owed to each fluxion
+ * of its stream; handling pays the debt. A stamp that rises at its source shows the order.
  */
 #pragma once
 
@@ -12,18 +12,18 @@
 #include "fabric/registry.h"
 
 #define SIM_FLUXIONS_MAX 24
-#define SIM_KEYS_MAX 24
+#define SIM_KEYS_MAX	 24
 
 /* The data of every message. */
 struct sim_token {
 	uint64_t id;
-	uint64_t stamp;	 /* rises with every send of its source */
-	uint32_t source; /* place that sent it */
-	uint32_t key;	 /* 0..keys-1 */
-	uint32_t flow;	 /* 1..keys: flow that it came by; 0: made by a handler */
-	uint32_t hops;	 /* left */
+	uint64_t stamp;	  /* rises with every send of its source */
+	uint32_t source;  /* place that sent it */
+	uint32_t key;	  /* 0..keys-1 */
+	uint32_t flow;	  /* 1..keys: flow that it came by; 0: made by a handler */
+	uint32_t hops;	  /* left */
 	uint32_t keyless; /* its key functions refuse */
-	uint32_t sum;	 /* of all the above: the bytes arrived whole */
+	uint32_t sum;	  /* of all the above: the bytes arrived whole */
 };
 
 /* The key functions of a run: two of its own, and the fabric's. */
@@ -39,7 +39,7 @@ enum sim_key {
 int sim_key_narrow(const struct flx_msg *msg, void *key);
 int sim_key_wide(const struct flx_msg *msg, void *key);
 #define SIM_KEY_NARROW_SIZE 4
-#define SIM_KEY_WIDE_SIZE 13
+#define SIM_KEY_WIDE_SIZE   13
 
 /* Start of every context; the rest up to its size is filled with the low byte of commits. */
 struct sim_context {
@@ -77,11 +77,11 @@ struct sim_oracle {
 	uint32_t fluxions;
 	uint32_t workers;
 	uint32_t keys;
-	uint32_t places;		      /* of a fluxion: slices in use, or workers */
+	uint32_t places;			     /* of a fluxion: slices in use, or workers */
 	uint32_t slice[SIM_KEY_COUNT][SIM_KEYS_MAX]; /* of each key, as routed */
 	uint32_t place[SIM_KEY_COUNT][SIM_KEYS_MAX]; /* of each key: its slice, numbered densely */
 	uint8_t owner[SIM_FLUXIONS_MAX][FLX_SLICES]; /* by group: the worker that must run it */
-	uint32_t *owed;			      /* by id: fluxions that have yet to get it */
+	uint32_t *owed;				     /* by id: fluxions that have yet to get it */
 	uint64_t owed_size;
 	uint64_t next_id;
 	uint64_t outstanding; /* debts */
@@ -104,8 +104,8 @@ void sim_fail(struct sim_oracle *oracle, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
 /* The place of @fluxion that handles a token on @worker; what injects is fluxion `fluxions`. */
-uint32_t sim_place(const struct sim_oracle *oracle, uint32_t fluxion,
-		   const struct sim_token *token, uint32_t worker);
+uint32_t sim_place(const struct sim_oracle *oracle, uint32_t fluxion, const struct sim_token *token,
+		   uint32_t worker);
 
 /* Number, stamp and sum of a token that @source sends. */
 void sim_token_seal(struct sim_oracle *oracle, struct sim_token *token, uint32_t source);

@@ -21,9 +21,8 @@ void sim_shape_draw(struct sim_shape *shape, struct flx_random *random)
 	*shape = (struct sim_shape){
 		.workers = flx_random_between(random, 1, SIM_WORKERS_MAX),
 		.lane_size = 1u << flx_random_below(random, 7),
-		.fluxions = flx_random_chance(random, 10)
-				    ? SIM_FLUXIONS_MAX
-				    : flx_random_between(random, 1, 10),
+		.fluxions = flx_random_chance(random, 10) ? SIM_FLUXIONS_MAX
+							  : flx_random_between(random, 1, 10),
 		.keys = flx_random_between(random, 1, SIM_KEYS_MAX),
 		.steps = flx_random_between(random, 20, 300),
 		.hops_max = flx_random_between(random, 1, 12),
@@ -40,11 +39,11 @@ void sim_shape_draw(struct sim_shape *shape, struct flx_random *random)
 		.abandoned = flx_random_chance(random, 20),
 	};
 	/* From the least that the fabric starts with to four times that. */
-	shape->credits = shape->workers * 4 * FLX_CREDIT_BLOCK *
-			 flx_random_between(random, 1, 4);
+	shape->credits = shape->workers * 4 * FLX_CREDIT_BLOCK * flx_random_between(random, 1, 4);
 	/* Enough for all credits, or so few that there are none left where a credit is. */
-	shape->buffers = flx_random_chance(random, 50) ? shape->credits
-						       : flx_random_between(random, 20, shape->credits);
+	shape->buffers = flx_random_chance(random, 50)
+				 ? shape->credits
+				 : flx_random_between(random, 20, shape->credits);
 }
 
 static uint32_t random_mask(struct sim *sim, enum graph graph, uint32_t from)
@@ -69,19 +68,17 @@ static uint32_t random_mask(struct sim *sim, enum graph graph, uint32_t from)
 static void draw_streams(struct sim *sim, enum graph graph, uint32_t f)
 {
 	struct sim_program *program = &sim->program;
-	uint32_t wanted = graph == GRAPH_RANDOM
-				  ? flx_random_between(&sim->random, 0, SIM_STREAMS_MAX)
-				  : 1;
+	uint32_t wanted =
+		graph == GRAPH_RANDOM ? flx_random_between(&sim->random, 0, SIM_STREAMS_MAX) : 1;
 
 	for (uint32_t s = 0; s < wanted; s++) {
 		uint32_t mask = random_mask(sim, graph, f), count = 0;
-		struct flx_stream *stream =
-			&program->fluxions[f].streams[program->stream_count[f]];
+		struct flx_stream *stream = &program->fluxions[f].streams[program->stream_count[f]];
 
 		if (!mask)
 			continue;
-		stream->type = flx_random_chance(&sim->random, 50) ? FLX_STREAM_START
-								   : FLX_STREAM_POST;
+		stream->type =
+			flx_random_chance(&sim->random, 50) ? FLX_STREAM_START : FLX_STREAM_POST;
 		program->stream_mask[f][program->stream_count[f]++] = mask;
 		for (; mask; mask &= mask - 1)
 			stream->to[count++] = program->ids[__builtin_ctz(mask)];
@@ -132,7 +129,8 @@ static uint32_t first_of_group(const uint32_t *wear, uint32_t f)
 	return f;
 }
 
-/* Tags at random; whoever is first in its group declares for it, and most others share its context. */
+/* Tags at random; whoever is first in its group declares for it, and most others share its context.
+ */
 static void draw_groups(struct sim *sim)
 {
 	struct sim_program *program = &sim->program;
@@ -174,9 +172,8 @@ void sim_program_draw(struct sim *sim)
 				   : (enum graph)flx_random_below(&sim->random, GRAPH_COUNT);
 
 	memset(program, 0, sizeof(*program));
-	program->program = (struct flx_program){.name = "sim",
-						.fluxions = program->fluxions,
-						.fluxion_count = sim->shape.fluxions};
+	program->program = (struct flx_program){
+		.name = "sim", .fluxions = program->fluxions, .fluxion_count = sim->shape.fluxions};
 	for (uint32_t f = 0; f < sim->shape.fluxions; f++) {
 		snprintf(program->ids[f], sizeof(program->ids[f]), "f%u", f);
 		program->fluxions[f].id = program->ids[f];

@@ -24,7 +24,8 @@ static bool failed(const struct sim *sim)
 	return sim->oracle.failure[0] != '\0';
 }
 
-/* ------------------------------------------------------------------------------------- set-up, end */
+/* ------------------------------------------------------------------------------------- set-up, end
+ */
 
 static uint32_t free_chunks(const struct flx_worker *worker)
 {
@@ -43,8 +44,8 @@ static void spread_slices(struct sim *sim)
 	for (uint32_t g = 0; g < routes->group_count; g++)
 		for (uint32_t s = 0; s < FLX_SLICES; s++) {
 			if (sim->shape.moved)
-				routes->route[g].owner[s] = (uint8_t)flx_random_below(
-					&sim->random, sim->shape.workers);
+				routes->route[g].owner[s] =
+					(uint8_t)flx_random_below(&sim->random, sim->shape.workers);
 			/* Cast whole: gcc widens the branches when it sanitizes. */
 			sim->oracle.owner[g][s] =
 				(uint8_t)(sim->shape.moved ? routes->route[g].owner[s]
@@ -80,7 +81,8 @@ static int set_up(struct sim *sim)
 	return 0;
 }
 
-/* ------------------------------------------------------------------------------------------- steps */
+/* ------------------------------------------------------------------------------------------- steps
+ */
 
 /* Credits and buffers: each message in flight holds one of both. */
 static void check_conservation(struct sim *sim)
@@ -228,8 +230,9 @@ static void check_rest(struct sim *sim)
 	check_ledger(sim);
 	for (uint32_t w = 0; w < sim->shape.workers; w++)
 		if (free_chunks(sim->world.shared.workers[w]) != sim->chunks[w])
-			sim_fail(oracle, "worker %u: %u chunks are free at rest; %u were at the start",
-				 w, free_chunks(sim->world.shared.workers[w]), sim->chunks[w]);
+			sim_fail(oracle,
+				 "worker %u: %u chunks are free at rest; %u were at the start", w,
+				 free_chunks(sim->world.shared.workers[w]), sim->chunks[w]);
 	for (uint32_t g = 0; g < sim->world.registry.group_count; g++) {
 		const struct flx_group *group = &sim->world.registry.group[g];
 		uint64_t first = group->context_init ? SIM_CONTEXT_FIRST : 0, committed = 0, count;
@@ -240,7 +243,8 @@ static void check_rest(struct sim *sim)
 			committed += oracle->commits[g][k] > first;
 		count = flx_context_type_count(sim->world.shared.context_types[g]);
 		if (count != committed)
-			sim_fail(oracle, "group %s has %" PRIu64 " contexts; %" PRIu64 " were committed",
+			sim_fail(oracle,
+				 "group %s has %" PRIu64 " contexts; %" PRIu64 " were committed",
 				 group->name, count, committed);
 	}
 }

@@ -6,8 +6,9 @@
  * One seed is one run: a random program (program.c) on a random machine (lanes of 1 to 64 elements,
  * few credits, fewer buffers), fed and turned at random, some workers pausing for long (run.c).
  * Handlers (handler.c) forward, copy, make, keep, misuse and fail at random, and tell the oracle
- * (oracle.c) what they did. The oracle holds the fabric to its promises: none lost, none twice, order
- * kept, contexts exact, credits and buffers conserved, the ledger exact between any two turns.
+ * (oracle.c) what they did. The oracle holds the fabric to its promises: none lost, none twice,
+ * order kept, contexts exact, credits and buffers conserved, the ledger exact between any two
+ * turns.
  *
  * Nothing depends on time, addresses or threads, so a seed that fails does so again.
  */
