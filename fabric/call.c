@@ -2,8 +2,9 @@
 /*
  * call - what handlers call, beyond the inline fast path of flx.h.
  *
- * A call's sends stand in the worker's array behind call->first and go nowhere until the handler has
+ * A call's sends stand at the end of the worker's array and go nowhere until the handler has
  * succeeded. Messages that it made are listed in call->making, so that a failure can undo them.
+ * Their number bounds that of the sends: each of them once, and the message given.
  */
 #include "fabric/worker.h"
 
@@ -17,18 +18,16 @@ static int fail(struct flx_call *call, int error)
 }
 
 /*
- * Takes @msg out of the handler's hands: it is the one given, or one made in this call, and not sent
- * yet. Also checks that another send has room. 0 or -errno.
+ * Takes @msg out of the handler's hands: it is the one given, or one made in this call, and not
+ * sent yet. 0 or -errno.
  */
 static int take(struct flx_call *call, struct flx_msg *msg)
 {
-	if (call->sends - call->first >= FLX_SENDS_MAX)
-		return fail(call, -EMSGSIZE);
-	if (msg && msg == call->owned) {
-		call->owned = NULL;
+	if (msg == call->given.msg) {
+		call->given.msg = FLX_MSG_SENT;
 		return 0;
 	}
-	for (uint32_t i = 0; msg && i < call->made; i++) {
+	for (uint32_t i = 0; i < call->made; i++) {
 		if (call->making[i] != msg)
 			continue;
 		if (call->made_sent & (1ull << i))
@@ -69,8 +68,6 @@ int flx_send_slow(struct flx_call *call, uint32_t stream, struct flx_msg *msg)
 			return error;
 		put(call, list[i], copy);
 	}
-	if (call->sends - call->first >= FLX_SENDS_MAX)
-		return fail(call, -EMSGSIZE);
 	put(call, list[0], msg);
 	return 0;
 }
@@ -86,9 +83,8 @@ int flx_reply(struct flx_call *call, struct flx_msg *msg)
 	const struct flx_edge_port *ports = call->worker->shared->edge;
 	int error;
 
-	/* Without room: a handler that made FLX_SENDS_MAX messages is stopped by flx_call_settle. */
-	if (likely(msg && msg == call->owned))
-		call->owned = NULL;
+	if (likely(msg == call->given.msg))
+		call->given.msg = FLX_MSG_SENT;
 	else if ((error = take(call, msg)) != 0)
 		return error;
 	if (unlikely(flx_heads(msg).origin == FLX_ORIGIN_NONE))
@@ -103,8 +99,8 @@ int flx_reply(struct flx_call *call, struct flx_msg *msg)
 static int port_towards(const struct flx_shared *shared, rte_be32_t ip)
 {
 	for (uint32_t p = 0; p < shared->port_count; p++)
-		if (shared->edge[p].mask && (ip & shared->edge[p].mask) ==
-						    (shared->edge[p].ip & shared->edge[p].mask))
+		if (shared->edge[p].mask &&
+		    (ip & shared->edge[p].mask) == (shared->edge[p].ip & shared->edge[p].mask))
 			return (int)p;
 	for (uint32_t p = 0; p < shared->port_count; p++)
 		if (shared->edge[p].gateway)
@@ -140,7 +136,7 @@ struct flx_msg *flx_alloc(struct flx_call *call)
 	struct flx_worker *worker = call->worker;
 	struct flx_msg *msg;
 
-	if (call->made >= FLX_SENDS_MAX) {
+	if (call->made >= FLX_MADE_MAX) {
 		fail(call, -EMSGSIZE);
 		return NULL;
 	}
@@ -181,8 +177,7 @@ struct flx_msg *flx_copy(struct flx_call *call, const struct flx_msg *msg)
 	copy->mbuf.hash = msg->mbuf.hash;
 	copy->cold = msg->cold;
 	from = rte_pktmbuf_mtod(&msg->mbuf, const uint8_t *) - heads;
-	memcpy(rte_pktmbuf_mtod(&copy->mbuf, uint8_t *) - heads, from,
-	       heads + msg->mbuf.data_len);
+	memcpy(rte_pktmbuf_mtod(&copy->mbuf, uint8_t *) - heads, from, heads + msg->mbuf.data_len);
 	return copy;
 }
 
@@ -215,28 +210,24 @@ static uint32_t end_made(struct flx_call *call, bool unsent_only)
 	return ended;
 }
 
-uint32_t flx_call_settle(struct flx_call *call, struct flx_msg *msg, int result,
-			 struct flx_fluxion_stats *stats)
+uint32_t flx_call_settle(struct flx_call *call, struct flx_elem *first, struct flx_msg *msg,
+			 int result, struct flx_fluxion_stats *stats)
 {
 	/* A positive result is a handler's mistake, and counts as failing under that errno. */
 	int error = call->error ? call->error : result;
 
-	/* flx_send does not count; one that made FLX_SENDS_MAX messages always comes by here. */
-	if (!error && call->sends - call->first > FLX_SENDS_MAX)
-		error = -EMSGSIZE;
 	if (error) {
-		call->sends = call->first;
+		call->sends = first;
 		flx_worker_end(call->worker, msg);
 		end_made(call, false);
 	} else {
-		if (call->owned) {
+		if (call->given.msg != FLX_MSG_SENT) {
 			flx_worker_end(call->worker, msg);
 			stats->consumed++;
 		}
 		stats->generated += call->made;
 		stats->consumed += end_made(call, true);
 	}
-	call->owned = NULL;
 	call->unusual = 0;
 	call->error = 0;
 	call->made = 0;

@@ -14,9 +14,11 @@
  */
 #define DIRECT 16
 
-/* ------------------------------------------------------------------------------------------ routing */
+/* ------------------------------------------------------------------------------------------
+ * routing */
 
-/* How many elements from the first on are for the same fluxion. Four at a time: most runs are long. */
+/* How many elements from the first on are for the same fluxion. Four at a time: most runs are long.
+ */
 static inline uint32_t run_of_fluxion(const struct flx_elem *elems, uint32_t count)
 {
 	uint32_t number = elems->fluxion, run = 1;
@@ -69,7 +71,8 @@ static inline bool find_slice(struct flx_worker *worker, const struct flx_fluxio
 	int error;
 
 	if (fluxion->mode == FLX_PLACE_FLOW) {
-		/* One that no edge brought has no flow, and its hash is what its buffer's last had. */
+		/* One that no edge brought has no flow, and its hash is what its buffer's last had.
+		 */
 		if (unlikely(flx_heads(elem->msg).origin == FLX_ORIGIN_NONE)) {
 			drop_keyless(worker, elem, -ENOTCONN);
 			return false;
@@ -196,7 +199,8 @@ void flx_worker_route(struct flx_worker *worker, struct flx_elem *elems, uint32_
 	}
 }
 
-/* ----------------------------------------------------------------------------------------- handlers */
+/* -----------------------------------------------------------------------------------------
+ * handlers */
 
 /* Routes the batch's sends so far. */
 static void commit_sends(struct flx_worker *worker)
@@ -207,36 +211,48 @@ static void commit_sends(struct flx_worker *worker)
 	call->sends = worker->sends;
 }
 
-/* What is left to do after a call that failed, made messages, or kept its own: 0, or the errno. */
-static uint32_t settle(struct flx_worker *worker, struct flx_msg *msg, int result,
-		       struct flx_fluxion_stats *stats)
+/*
+ * What is left to do after a call that failed, made messages, or kept its own. Then its context, if
+ * it has a @record, is committed as in the common case, and so are the sends when they become many.
+ * 0, or the errno.
+ */
+static uint32_t settle(struct flx_worker *worker, struct flx_elem *first, struct flx_msg *msg,
+		       int result, struct flx_record *record, struct flx_fluxion_stats *stats)
 {
-	uint32_t error = flx_call_settle(&worker->call, msg, result, stats);
+	uint32_t error = flx_call_settle(&worker->call, first, msg, result, stats);
 
-	if (error)
+	if (error) {
 		flx_stats_fail(stats, error);
-	return error;
+		return error;
+	}
+	if (record)
+		flx_record_commit(record);
+	if (worker->call.sends >= &worker->sends[FLX_BATCH])
+		commit_sends(worker);
+	return 0;
 }
 
 /*
- * Runs the handler for one message; 0, or the errno that it failed under. After a failure nothing of it
- * is left. The caller commits the context before it lets the sends go: commit_sends.
+ * Runs the handler for one message; 0, or the errno that it failed under. After a failure nothing
+ * of it is left; after success its context is committed (@record, NULL: none), before its sends can
+ * go.
  */
 static inline uint32_t handle(struct flx_worker *worker, flx_handler_fn handler,
-			      const struct flx_elem *elem, void *context,
+			      const struct flx_elem *elem, struct flx_record *record, void *context,
 			      struct flx_fluxion_stats *stats)
 {
 	struct flx_call *call = &worker->call;
+	struct flx_elem *first = call->sends;
 	int result;
 
-	call->owned = elem->msg;
-	call->given = elem;
-	call->first = call->sends;
+	call->given = *elem;
 	result = handler(call, elem->msg, context);
 	/* The common case: sent its message, made none, failed nowhere. */
-	if (likely(!result && !call->unusual && !call->owned))
-		return 0;
-	return settle(worker, elem->msg, result, stats);
+	if (unlikely(result || call->unusual || call->given.msg != FLX_MSG_SENT))
+		return settle(worker, first, elem->msg, result, record, stats);
+	if (record)
+		flx_record_commit(record);
+	return 0;
 }
 
 static uint32_t run_plain(struct flx_worker *worker, const struct flx_fluxion_entry *fluxion,
@@ -246,12 +262,9 @@ static uint32_t run_plain(struct flx_worker *worker, const struct flx_fluxion_en
 	flx_handler_fn handler = fluxion->handler;
 	uint32_t bad = 0;
 
-	for (uint32_t i = 0; i < count; i++) {
-		if (unlikely(handle(worker, handler, &elems[i], NULL, stats)))
+	for (uint32_t i = 0; i < count; i++)
+		if (unlikely(handle(worker, handler, &elems[i], NULL, NULL, stats)))
 			bad++;
-		if (unlikely(worker->call.sends >= &worker->sends[FLX_SENDS_ROUTED]))
-			commit_sends(worker);
-	}
 	return count - bad;
 }
 
@@ -292,12 +305,9 @@ static uint32_t run_context(struct flx_worker *worker, const struct flx_fluxion_
 			continue;
 		}
 		context = flx_record_open(&type->layout, records[i]);
-		if (likely(!handle(worker, fluxion->handler, &elems[i], context, stats))) {
-			flx_record_commit(records[i]);
+		if (likely(!handle(worker, fluxion->handler, &elems[i], records[i], context,
+				   stats)))
 			good++;
-		}
-		if (unlikely(worker->call.sends >= &worker->sends[FLX_SENDS_ROUTED]))
-			commit_sends(worker);
 	}
 	flx_store_settle(type, worker->index);
 	return good;
@@ -381,9 +391,9 @@ uint32_t flx_worker_dispatch(struct flx_worker *worker)
 	uint32_t handled = 0;
 
 	/*
-	 * In the order of numbers, and each word is read again after each batch: a chain declared in
-	 * order runs from end to end in one turn. A fluxion runs at most once per turn, so that none
-	 * starves.
+	 * In the order of numbers, and each word is read again after each batch: a chain declared
+	 * in order runs from end to end in one turn. A fluxion runs at most once per turn, so that
+	 * none starves.
 	 */
 	for (uint32_t w = 0; w < words; w++) {
 		uint64_t not_yet = ~0ull;

@@ -64,7 +64,7 @@ extern "C" {
 #define FLX_TAGS_MAX 4		 /* tags of one fluxion */
 #define FLX_STREAMS_MAX 8	 /* streams of one fluxion */
 #define FLX_DESTINATIONS_MAX 64	 /* fluxions that one stream leads to */
-#define FLX_SENDS_MAX 64	 /* messages that one handler call may send */
+#define FLX_MADE_MAX 64		 /* messages that one handler call may make, and send beside its own */
 #define FLX_KEY_MAX 40		 /* bytes of a key */
 #define FLX_CONTEXT_MAX 4096	 /* bytes of a context */
 
@@ -372,19 +372,20 @@ struct flx_target {
 	uint32_t count; /* 0: no such stream */
 };
 
+/* In the place of the message given, once it is sent. Not NULL, which a handler might send. */
+#define FLX_MSG_SENT ((struct flx_msg *)1)
+
 /* A handler's call. The fabric's: an app uses the functions. One per worker, reused. */
 struct flx_call {
-	struct flx_msg *owned;	/* the message given, until it is sent */
+	struct flx_elem given;	/* the message given, FLX_MSG_SENT once sent, and how it came */
 	struct flx_elem *sends; /* next free place; committed when the handler succeeds */
 	const struct flx_target *targets; /* FLX_STREAMS_MAX of them */
-	const struct flx_elem *given;	  /* how the message came */
-	struct flx_elem *first;		  /* first send of this call */
 	uint32_t unusual;		  /* not 0: there is an error, or a message made */
 	int error;			  /* first failure of a call below; 0: none */
 	uint32_t made;			  /* messages allocated in this call */
 	struct flx_worker *worker;
 	uint64_t made_sent; /* bit i: making[i] was sent */
-	struct flx_msg *making[FLX_SENDS_MAX];
+	struct flx_msg *making[FLX_MADE_MAX];
 };
 
 /* Out of line: fan-out, allocated messages, and every misuse. */
@@ -397,20 +398,20 @@ int flx_send_slow(struct flx_call *call, uint32_t stream, struct flx_msg *msg);
  * 0, and the message is the fabric's; it is delivered when the handler returns 0. To a single
  * destination, the message that the handler was given can always be sent. -EINVAL: no such stream, or
  * @msg is not this handler's to send (sent before, perhaps); -ENOBUFS: no message or credit for the
- * copies of a fan-out; -EMSGSIZE: more than FLX_SENDS_MAX sends (it may show only when the handler has
- * returned). A few cycles; touches no byte of the message.
+ * copies of a fan-out; -EMSGSIZE: they would be more than FLX_MADE_MAX. A few cycles; touches no byte
+ * of the message.
  */
 static inline int flx_send(struct flx_call *call, uint32_t stream, struct flx_msg *msg)
 {
-	/* NULL: owned is, too, once the message was sent. */
-	if (unlikely(!msg || msg != call->owned || stream >= FLX_STREAMS_MAX ||
+	struct flx_elem *send = call->sends;
+
+	if (unlikely(msg != call->given.msg || stream >= FLX_STREAMS_MAX ||
 		     call->targets[stream].count != 1))
 		return flx_send_slow(call, stream, msg);
-	call->owned = NULL;
-	*call->sends++ = (struct flx_elem){.msg = msg,
-					   .fluxion = (uint16_t)call->targets[stream].to,
-					   .slice = call->given->slice,
-					   .flags = call->given->flags};
+	*send = call->given;
+	send->fluxion = (uint16_t)call->targets[stream].to;
+	call->given.msg = FLX_MSG_SENT;
+	call->sends = send + 1;
 	return 0;
 }
 

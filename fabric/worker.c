@@ -11,7 +11,8 @@
 /* Turns between two looks at clocks that need not be exact (ARP retries). */
 #define ARP_PERIOD_US 10000
 
-/* ------------------------------------------------------------------------------------- the stages */
+/* ------------------------------------------------------------------------------------- the stages
+ */
 
 /* A burst of one RX queue through the edge. Admits only what there are credits for. */
 static uint32_t poll_queue(struct flx_worker *worker, const struct flx_rx *rx)
@@ -49,8 +50,8 @@ static uint32_t poll_ports(struct flx_worker *worker)
 }
 
 /*
- * A burst of one lane. A long run for one fluxion that has nothing older waiting is handled where it
- * lies; everything else is sorted by fluxion into vectors. No message is touched.
+ * A burst of one lane. A long run for one fluxion that has nothing older waiting is handled where
+ * it lies; everything else is sorted by fluxion into vectors. No message is touched.
  */
 static uint32_t poll_lane(struct flx_worker *worker, struct flx_lane *lane)
 {
@@ -72,8 +73,9 @@ static uint32_t poll_lanes(struct flx_worker *worker)
 
 	for (uint32_t from = 0; from < worker->worker_count; from++)
 		if (from != worker->index)
-			work += poll_lane(worker, &worker->shared->lanes[from * worker->worker_count +
-									 worker->index]);
+			work += poll_lane(worker,
+					  &worker->shared->lanes[from * worker->worker_count +
+								 worker->index]);
 	return work;
 }
 
@@ -170,15 +172,17 @@ static void poll_arp(struct flx_worker *worker)
 	worker->arp_next_tsc = worker->now_tsc + shared->tsc_hz / 1000000 * ARP_PERIOD_US;
 	if (unlikely(atomic_load_explicit(&shared->state, memory_order_relaxed) != FLX_RUN))
 		flx_arp_flush(shared->arp, &stats->drops);
-	frames = flx_arp_poll(shared->arp, shared->edge, shared->port_count,
-			      flx_now_us(&worker->call), out, FLX_ARP_OUT_MAX, &stats->drops, &made);
+	frames =
+		flx_arp_poll(shared->arp, shared->edge, shared->port_count,
+			     flx_now_us(&worker->call), out, FLX_ARP_OUT_MAX, &stats->drops, &made);
 	stats->edge_generated += made;
 	flx_purse_spend(&worker->purse, made);
 	flx_purse_return(&worker->purse, flx_drops_sum(&stats->drops) - dropped);
 	flx_worker_route(worker, out, frames);
 }
 
-/* ------------------------------------------------------------------------------------ the accounts */
+/* ------------------------------------------------------------------------------------ the accounts
+ */
 
 /* Messages in this worker's own queues, by looking at them; staging counts as put on its lane. */
 static uint64_t count_held(struct flx_worker *worker, uint32_t *pending)
@@ -198,7 +202,8 @@ void flx_worker_snapshot(struct flx_worker *worker, uint32_t number)
 {
 	worker->stats->held = count_held(worker, worker->snapshot_pending);
 	memcpy(worker->snapshot, worker->stats, flx_stats_size(worker->stats->fluxion_count));
-	/* Pairs with the acquire in flx_fabric_ledger: the copy is whole when the number is seen. */
+	/* Pairs with the acquire in flx_fabric_ledger: the copy is whole when the number is seen.
+	 */
 	atomic_store_explicit(&worker->snapshot_done, number, memory_order_release);
 }
 
@@ -217,12 +222,12 @@ static void account(struct flx_worker *worker, uint32_t work)
 	urcu_qsbr_quiescent_state();
 	worker->routes = rcu_dereference(worker->shared->routes);
 	wanted = atomic_load_explicit(&worker->shared->snapshot_wanted, memory_order_relaxed);
-	if (unlikely(wanted !=
-		     atomic_load_explicit(&worker->snapshot_done, memory_order_relaxed)))
+	if (unlikely(wanted != atomic_load_explicit(&worker->snapshot_done, memory_order_relaxed)))
 		flx_worker_snapshot(worker, wanted);
 }
 
-/* -------------------------------------------------------------------------------------- the loop */
+/* -------------------------------------------------------------------------------------- the loop
+ */
 
 uint32_t flx_worker_turn(struct flx_worker *worker)
 {
@@ -244,8 +249,8 @@ uint32_t flx_worker_turn(struct flx_worker *worker)
 static bool has_work(struct flx_worker *worker)
 {
 	uint32_t state = atomic_load_explicit(&worker->shared->state, memory_order_relaxed);
-	uint32_t wanted = atomic_load_explicit(&worker->shared->snapshot_wanted,
-					       memory_order_relaxed);
+	uint32_t wanted =
+		atomic_load_explicit(&worker->shared->snapshot_wanted, memory_order_relaxed);
 
 	if (worker->dirty_lanes || state == FLX_STOP ||
 	    wanted != atomic_load_explicit(&worker->snapshot_done, memory_order_relaxed))
@@ -258,8 +263,8 @@ static bool has_work(struct flx_worker *worker)
 			return true;
 	for (uint32_t from = 0; from < worker->worker_count; from++)
 		if (from != worker->index &&
-		    !flx_lane_empty(&worker->shared->lanes[from * worker->worker_count +
-							   worker->index]))
+		    !flx_lane_empty(
+			    &worker->shared->lanes[from * worker->worker_count + worker->index]))
 			return true;
 	return false;
 }
@@ -305,7 +310,8 @@ int flx_worker_run(void *argument)
 	return 0;
 }
 
-/* ----------------------------------------------------------------------------------------- set-up */
+/* ----------------------------------------------------------------------------------------- set-up
+ */
 
 struct flx_worker *flx_worker_alloc(struct flx_shared *shared, uint32_t index, int numa,
 				    uint32_t elems, uint32_t keep)
@@ -367,8 +373,9 @@ void flx_worker_abandon(struct flx_worker *worker)
 
 	for (uint32_t from = 0; from < worker->worker_count; from++)
 		if (from != worker->index)
-			drop_lane(worker, &worker->shared->lanes[from * worker->worker_count +
-								 worker->index]);
+			drop_lane(worker,
+				  &worker->shared
+					   ->lanes[from * worker->worker_count + worker->index]);
 	for (uint32_t f = 0; f < stats->fluxion_count; f++) {
 		/* Of those that arrived here, none is pending any more. */
 		stats->fluxion[f].arrived -= worker->vectors[f].count;

@@ -2,9 +2,9 @@
 /*
  * worker - a dedicated lcore and its loop.
  *
- * A turn of the loop is a table of contents (worker.c); dispatch.c runs handlers and routes what they
- * sent; call.c is what handlers call. A worker owns everything below but the lanes' far ends, the
- * idle word and the shared read-only parts, so nothing on the hot path is locked.
+ * A turn of the loop is a table of contents (worker.c); dispatch.c runs handlers and routes what
+ * they sent; call.c is what handlers call. A worker owns everything below but the lanes' far ends,
+ * the idle word and the shared read-only parts, so nothing on the hot path is locked.
  */
 #pragma once
 
@@ -20,8 +20,12 @@
 #include "fabric/stats.h"
 #include "scheduler/idle.h"
 
-/* Sends that are routed without waiting for the end of the batch. */
-#define FLX_SENDS_ROUTED (2 * FLX_BATCH)
+/*
+ * Room for a batch's sends. A call that makes messages may send FLX_MADE_MAX and its own, and is
+ * looked at afterwards: with a batch's worth or more the sends are routed at once. All other calls
+ * send at most their own message: FLX_BATCH.
+ */
+#define FLX_SENDS_ROOM (FLX_BATCH + FLX_MADE_MAX + 1 + FLX_BATCH)
 
 /* What the control thread wants of all workers. */
 enum flx_run_state {
@@ -31,15 +35,15 @@ enum flx_run_state {
 };
 
 /*
- * Shared by all workers. Written before they start, then read only; but for state and credits, which
- * have lines of their own.
+ * Shared by all workers. Written before they start, then read only; but for state and credits,
+ * which have lines of their own.
  */
 struct flx_shared {
 	const struct flx_registry *registry;
-	struct flx_routes *routes; /* under RCU */
+	struct flx_routes *routes;		 /* under RCU */
 	struct flx_context_type **context_types; /* by group; NULL: the group has none */
 	struct flx_worker **workers;
-	struct flx_lane *lanes; /* from * worker_count + to */
+	struct flx_lane *lanes;	  /* from * worker_count + to */
 	struct rte_mempool *pool; /* messages */
 	struct flx_arp *arp;
 	struct flx_edge_port edge[FLX_PORTS_MAX];
@@ -86,19 +90,19 @@ struct flx_worker {
 	/* Written every turn. */
 	struct flx_chunk_pool chunks;
 	struct flx_purse purse;
-	uint64_t pending[(FLX_FLUXION_FIRST + FLX_FLUXIONS_MAX + 63) / 64]; /* bit: vector not empty */
+	uint64_t pending[(FLX_FLUXION_FIRST + FLX_FLUXIONS_MAX + 63) /
+			 64]; /* bit: vector not empty */
 	uint64_t dirty_lanes; /* bit: put to since the last flush, or staging not empty */
 	uint64_t now_tsc;
 	uint64_t turn_start_tsc;
 	uint64_t arp_next_tsc;
-	bool congested; /* some lane was full at the last flush: admit nothing */
+	bool congested;		  /* some lane was full at the last flush: admit nothing */
 	struct flx_fifo *vectors; /* by fluxion number */
 	struct flx_stats *stats;
 	struct flx_rx rx[FLX_PORTS_MAX];
 	struct flx_tx tx[FLX_PORTS_MAX];
 	struct flx_call call;
-	/* A batch's sends; a handler is called while FLX_SENDS_MAX and one more fit. */
-	struct flx_elem sends[FLX_SENDS_ROUTED + FLX_SENDS_MAX + 1];
+	struct flx_elem sends[FLX_SENDS_ROOM];
 	/* The batch that binds contexts now. */
 	struct flx_record *batch_records[FLX_BATCH];
 	uint16_t batch_slices[FLX_BATCH];
@@ -127,7 +131,8 @@ void flx_worker_free(struct flx_worker *worker);
 /* flx_worker_turn - one turn of the loop; returns the work done, in messages and frames. */
 uint32_t flx_worker_turn(struct flx_worker *worker);
 
-/* flx_worker_run - turns until FLX_STOP; for rte_eal_remote_launch. @worker: struct flx_worker *. */
+/* flx_worker_run - turns until FLX_STOP; for rte_eal_remote_launch. @worker: struct flx_worker *.
+ */
 int flx_worker_run(void *worker);
 
 /*
@@ -142,24 +147,29 @@ void flx_worker_snapshot(struct flx_worker *worker, uint32_t number);
  */
 void flx_worker_abandon(struct flx_worker *worker);
 
-/* ------------------------------------------------------------- between worker.c, dispatch.c, call.c */
+/* ------------------------------------------------------------- between worker.c, dispatch.c,
+ * call.c */
 
 /* Runs a batch of every fluxion that has messages; returns how many were handled. */
 uint32_t flx_worker_dispatch(struct flx_worker *worker);
 
-/* Sends each of @elems where its fluxion and key say. They may be reordered in place by the edge. */
+/* Sends each of @elems where its fluxion and key say. They may be reordered in place by the edge.
+ */
 void flx_worker_route(struct flx_worker *worker, struct flx_elem *elems, uint32_t count);
 
-/* Hands @elems, come off a lane, to their fluxions: handles them at once, or pushes them to vectors. */
+/* Hands @elems, come off a lane, to their fluxions: handles them at once, or pushes them to
+ * vectors. */
 void flx_worker_sort(struct flx_worker *worker, const struct flx_elem *elems, uint32_t count);
 
 /*
  * flx_call_settle - what a handler left behind
- * Called when it failed, made messages, or kept its own. @msg: its message. @result: what it returned.
- * Returns the errno (positive) that it failed under, 0 if it succeeded. On failure its sends are gone.
+ * Called when it failed, made messages, or kept its own. @first: where its sends begin. @msg: its
+ * message. @result: what it returned.
+ * Returns the errno (positive) that it failed under, 0 if it succeeded. On failure its sends are
+ * gone.
  */
-uint32_t flx_call_settle(struct flx_call *call, struct flx_msg *msg, int result,
-			 struct flx_fluxion_stats *stats);
+uint32_t flx_call_settle(struct flx_call *call, struct flx_elem *first, struct flx_msg *msg,
+			 int result, struct flx_fluxion_stats *stats);
 
 /* Frees @msg, which ends here, and returns its credit. Counting is the caller's. */
 void flx_worker_end(struct flx_worker *worker, struct flx_msg *msg);

@@ -13,9 +13,9 @@
 #include <rte_udp.h>
 
 #define PAYLOAD_SIZE 18u /* a frame of 60 bytes: 64 on the wire with its check sum */
-#define FRAME_SIZE (sizeof(struct headers) + PAYLOAD_SIZE)
-#define CLIENT_NET 0xc6120000u /* 198.18.0.0/15 */
-#define CLIENT_PORT 40000
+#define FRAME_SIZE   (sizeof(struct headers) + PAYLOAD_SIZE)
+#define CLIENT_NET   0xc6120000u /* 198.18.0.0/15 */
+#define CLIENT_PORT  40000
 
 struct headers {
 	struct rte_ether_hdr eth;
@@ -59,7 +59,7 @@ static uint16_t adjust(uint16_t sum, uint32_t was, uint32_t is)
 {
 	uint32_t wide = (uint16_t)~sum;
 
-	wide += (uint16_t)~(was >> 16) + (uint16_t)~(was & 0xffff);
+	wide += (uint16_t) ~(was >> 16) + (uint16_t) ~(was & 0xffff);
 	wide += (is >> 16) + (is & 0xffff);
 	wide = (wide & 0xffff) + (wide >> 16);
 	wide = (wide & 0xffff) + (wide >> 16);

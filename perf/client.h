@@ -22,7 +22,7 @@ struct flx_client_conf {
 	uint32_t in_flight;
 	uint32_t clients;  /* client addresses, power of two */
 	uint16_t udp_port; /* where the requests go, host byte order */
-	bool counted;	   /* answers begin with a decimal count that must be strictly 1, 2, 3 ... */
+	bool counted; /* answers begin with a decimal count that must be strictly 1, 2, 3 ... */
 };
 
 struct flx_client {

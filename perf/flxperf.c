@@ -3,8 +3,9 @@
  * flxperf - measures the fabric against floors of the same run.
  *
  * Every scenario runs several times in turn with the others, each time in a process of its own. A
- * figure is the median, with the range; a bound that is a multiple of a floor is taken of medians of
- * this run. Exit status: 0, 1 a run failed (or, with --check, a bound was missed), 2 bad arguments.
+ * figure is the median, with the range; a bound that is a multiple of a floor is taken of medians
+ * of this run. Exit status: 0, 1 a run failed (or, with --check, a bound was missed), 2 bad
+ * arguments.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -16,17 +17,17 @@
 #include "fabric/base.h"
 #include "perf/scenario.h"
 
-#define RUNS_DEFAULT 5
+#define RUNS_DEFAULT   5
 #define RUN_MS_DEFAULT 1000
-#define WARM_MS 300
+#define WARM_MS	       300
 
 struct scenario {
 	const char *name;
 	const char *what;
 	struct flx_sample (*run)(const void *conf);
 	uint32_t workers, in_flight, clients;
-	double must;   /* cycles, or multiple of the floor; 0: none */
-	double target; /* likewise */
+	double must;	   /* cycles, or multiple of the floor; 0: none */
+	double target;	   /* likewise */
 	const char *floor; /* name of the scenario that must and target are multiples of */
 	struct flx_samples cycles, client;
 	uint32_t failed;
@@ -34,18 +35,40 @@ struct scenario {
 
 /* Bounds: "Ours" in the project's figures; 168 cycles are 10G line rate on one 2.5 GHz core. */
 static struct scenario scenarios[] = {
-	{.name = "ring.spsc", .what = "floor: raw SP/SC ring, two cores", .run = flx_scenario_ring,
+	{.name = "ring.spsc",
+	 .what = "floor: raw SP/SC ring, two cores",
+	 .run = flx_scenario_ring,
 	 .workers = 2},
-	{.name = "hop.same_core", .what = "hop, empty handler, one worker", .run = flx_scenario_hop,
-	 .workers = 1, .in_flight = 512, .must = 25, .target = 12},
-	{.name = "hop.cross_core", .what = "hop between two workers", .run = flx_scenario_hop,
-	 .workers = 2, .in_flight = 512, .must = 1.5, .floor = "ring.spsc"},
-	{.name = "counter.ring", .what = "counter port to port, 512 in flight, 1 k contexts",
-	 .run = flx_scenario_counter, .workers = 1, .in_flight = 512, .clients = 1024, .must = 168,
+	{.name = "hop.same_core",
+	 .what = "hop, empty handler, one worker",
+	 .run = flx_scenario_hop,
+	 .workers = 1,
+	 .in_flight = 512,
+	 .must = 25,
+	 .target = 12},
+	{.name = "hop.cross_core",
+	 .what = "hop between two workers",
+	 .run = flx_scenario_hop,
+	 .workers = 2,
+	 .in_flight = 512,
+	 .must = 1.5,
+	 .floor = "ring.spsc"},
+	{.name = "counter.ring",
+	 .what = "counter port to port, 512 in flight, 1 k contexts",
+	 .run = flx_scenario_counter,
+	 .workers = 1,
+	 .in_flight = 512,
+	 .clients = 1024,
+	 .must = 168,
 	 .target = 98},
-	{.name = "counter.ring.1m", .what = "the same, 4,096 in flight, 1 M contexts",
-	 .run = flx_scenario_counter, .workers = 1, .in_flight = 4096, .clients = 1 << 20,
-	 .must = 320, .target = 200},
+	{.name = "counter.ring.1m",
+	 .what = "the same, 4,096 in flight, 1 M contexts",
+	 .run = flx_scenario_counter,
+	 .workers = 1,
+	 .in_flight = 4096,
+	 .clients = 1 << 20,
+	 .must = 320,
+	 .target = 200},
 };
 
 #define SCENARIO_COUNT (sizeof(scenarios) / sizeof(scenarios[0]))
@@ -103,9 +126,11 @@ static bool print_row(struct scenario *scenario, double tsc_mhz)
 		snprintf(share, sizeof(share), " (+%.0f client)",
 			 flx_samples_median(&scenario->client));
 	printf("%-16s %7.1f [%.1f .. %.1f]%s cycles/msg  %8.2f M/s  %-34s %s\n", scenario->name,
-	       median, flx_samples_min(&scenario->cycles), flx_samples_max(&scenario->cycles), share,
-	       median > 0 ? tsc_mhz / median : 0, bound,
-	       scenario->must <= 0 ? "-" : good ? "ok" : "MISSED");
+	       median, flx_samples_min(&scenario->cycles), flx_samples_max(&scenario->cycles),
+	       share, median > 0 ? tsc_mhz / median : 0, bound,
+	       scenario->must <= 0 ? "-"
+	       : good		   ? "ok"
+				   : "MISSED");
 	return good || (scenario->must <= 0 && !scenario->failed);
 }
 
@@ -124,7 +149,8 @@ static double measure_tsc_mhz(void)
 	       (double)((b.tv_sec - a.tv_sec) * 1000000000L + b.tv_nsec - a.tv_nsec);
 }
 
-/* ------------------------------------------------------------------------------------- command line */
+/* ------------------------------------------------------------------------------------- command
+ * line */
 
 struct arguments {
 	uint32_t runs, run_ms;
@@ -135,7 +161,8 @@ static void usage(FILE *out)
 {
 	fprintf(out,
 		"usage: flxperf [--runs N] [--duration SECONDS] [--dev] [--check] [SCENARIO]...\n"
-		"  --runs N      runs of each scenario, in turn with the others (default %d, at most "
+		"  --runs N      runs of each scenario, in turn with the others (default %d, at "
+		"most "
 		"%d)\n"
 		"  --duration S  length of a run in seconds (default %d)\n"
 		"  --dev         ordinary memory, no hugepages\n"

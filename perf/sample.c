@@ -21,7 +21,8 @@ struct flx_sample flx_sample_run(struct flx_sample (*run)(const void *argument),
 	if (child == 0) {
 		sample = run(argument);
 		/* _exit: what the parent had buffered is the parent's to print. */
-		_exit(write(pipe_fd[1], &sample, sizeof(sample)) == (ssize_t)sizeof(sample) ? 0 : 1);
+		_exit(write(pipe_fd[1], &sample, sizeof(sample)) == (ssize_t)sizeof(sample) ? 0
+											    : 1);
 	}
 	close(pipe_fd[1]);
 	if (child > 0) {

@@ -13,10 +13,10 @@
 
 /* What one run found. */
 struct flx_sample {
-	int status;	 /* 0, or the errno under which the run failed */
-	double cycles;	 /* TSC cycles per message: the figure */
-	double client;	 /* of these, the load generator's on the same core */
-	double per_sec;	 /* messages per second */
+	int status;	/* 0, or the errno under which the run failed */
+	double cycles;	/* TSC cycles per message: the figure */
+	double client;	/* of these, the load generator's on the same core */
+	double per_sec; /* messages per second */
 	uint64_t unexplained;
 };
 

@@ -19,15 +19,16 @@
 #include "fabric/route.h"
 #include "perf/client.h"
 
-#define HOP_PORT 7001
+#define HOP_PORT     7001
 #define COUNTER_PORT 7000
 /* A program needs two fluxions to have a hop; with more, the loop around them weighs less. */
-#define CIRCLE 8
+#define CIRCLE	  8
 #define FABRIC_IP RTE_IPV4(198, 18, 0, 1)
 
 extern struct flx_program flx_program_counter;
 
-/* ------------------------------------------------------------------------------- a fabric, measured */
+/* ------------------------------------------------------------------------------- a fabric,
+ * measured */
 
 struct measured {
 	struct flx_fabric *fabric;
@@ -51,8 +52,9 @@ static int start(struct measured *run, struct flx_program *program,
 
 	if (error)
 		return error;
-	return flx_client_start(&run->client, flx_fabric_port(run->fabric, 0), rte_cpu_to_be_32(FABRIC_IP),
-				rte_mempool_lookup("flx_messages"), client);
+	return flx_client_start(&run->client, flx_fabric_port(run->fabric, 0),
+				rte_cpu_to_be_32(FABRIC_IP), rte_mempool_lookup("flx_messages"),
+				client);
 }
 
 /* Lets it run warm, then measures between two ledgers. */
@@ -86,13 +88,14 @@ static int finish(struct measured *run, bool endless)
 		return ENOMEM;
 	if (wrong)
 		fprintf(stderr, "flxperf: %lu wrong answers\n", (unsigned long)wrong);
-	return wrong || ledger.unexplained || ledger.dropped > (endless ? run->client.conf.in_flight
-									 : 0)
+	return wrong || ledger.unexplained ||
+			       ledger.dropped > (endless ? run->client.conf.in_flight : 0)
 		       ? EBADMSG
 		       : 0;
 }
 
-/* ------------------------------------------------------------------------------------------- hops */
+/* ------------------------------------------------------------------------------------------- hops
+ */
 
 static int pass_on(struct flx_call *call, struct flx_msg *msg, void *context)
 {
@@ -140,8 +143,8 @@ struct flx_sample flx_scenario_hop(const void *argument)
 	for (uint32_t i = 0; i < CIRCLE; i++) {
 		fluxions[i].id = ids[i];
 		fluxions[i].handler = pass_on;
-		fluxions[i].streams[0] = (struct flx_stream){
-			.type = FLX_STREAM_POST, .to = {ids[(i + 1) % CIRCLE]}};
+		fluxions[i].streams[0] =
+			(struct flx_stream){.type = FLX_STREAM_POST, .to = {ids[(i + 1) % CIRCLE]}};
 		if (conf->workers < 2)
 			continue;
 		fluxions[i].key.extract = i % 2 ? key_odd : key_even;
@@ -162,7 +165,8 @@ struct flx_sample flx_scenario_hop(const void *argument)
 	return sample;
 }
 
-/* ----------------------------------------------------------------------------------------- counter */
+/* ----------------------------------------------------------------------------------------- counter
+ */
 
 struct flx_sample flx_scenario_counter(const void *argument)
 {
@@ -189,7 +193,8 @@ struct flx_sample flx_scenario_counter(const void *argument)
 	return sample;
 }
 
-/* ------------------------------------------------------------------------------------------- floor */
+/* ------------------------------------------------------------------------------------------- floor
+ */
 
 struct floor {
 	struct rte_ring *ring;
@@ -231,9 +236,17 @@ struct flx_sample flx_scenario_ring(const void *argument)
 {
 	const struct flx_scenario_conf *conf = argument;
 	char prefix[32];
-	char *arguments[] = {"ring",	  "--no-huge",	    "-m",	      "64",  "--no-pci",
-			     "--no-shconf", "--no-telemetry", "--lcores=2@0-1,0@0,1@1",
-			     "--main-lcore=2", "--log-level=*:error", prefix};
+	char *arguments[] = {"ring",
+			     "--no-huge",
+			     "-m",
+			     "64",
+			     "--no-pci",
+			     "--no-shconf",
+			     "--no-telemetry",
+			     "--lcores=2@0-1,0@0,1@1",
+			     "--main-lcore=2",
+			     "--log-level=*:error",
+			     prefix};
 	static struct floor floor;
 	struct flx_sample sample = {.status = EIO};
 	uint64_t tsc, taken;

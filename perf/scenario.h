@@ -23,12 +23,13 @@ struct flx_sample flx_scenario_ring(const void *conf);
 
 /*
  * Messages that go round a circle of empty fluxions for ever: on one worker (workers = 1), or with
- * every hop from one worker to the other (workers = 2). Cycles per hop; nothing of a message is read.
+ * every hop from one worker to the other (workers = 2). Cycles per hop; nothing of a message is
+ * read.
  */
 struct flx_sample flx_scenario_hop(const void *conf);
 
 /*
- * The counter app from ring port to ring port: parse, verify, three fluxions, a keyed context, reply
- * with check sums. Cycles per answer on the worker's core, without the client's own.
+ * The counter app from ring port to ring port: parse, verify, three fluxions, a keyed context,
+ * reply with check sums. Cycles per answer on the worker's core, without the client's own.
  */
 struct flx_sample flx_scenario_counter(const void *conf);

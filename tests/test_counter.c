@@ -13,8 +13,8 @@ static uint32_t replies;
 
 int flx_reply(struct flx_call *call, struct flx_msg *msg)
 {
-	CU_ASSERT_PTR_EQUAL(call->owned, msg);
-	call->owned = NULL;
+	CU_ASSERT_PTR_EQUAL(call->given.msg, msg);
+	call->given.msg = FLX_MSG_SENT;
 	replies++;
 	return 0;
 }
@@ -63,7 +63,7 @@ static void test_counter_answers_count_space_bytes(void)
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct flx_msg *msg = make_message(rows[i].request, HEADROOM);
-		struct flx_call call = {.owned = msg};
+		struct flx_call call = {.given = {.msg = msg}};
 		uint64_t count = rows[i].count;
 
 		replies = 0;
@@ -79,13 +79,13 @@ static void test_counter_answers_count_space_bytes(void)
 static void test_counter_without_room_fails_as_a_whole(void)
 {
 	struct flx_msg *msg = make_message("hello", 1);
-	struct flx_call call = {.owned = msg};
+	struct flx_call call = {.given = {.msg = msg}};
 	uint64_t count = 0;
 
 	replies = 0;
 	CU_ASSERT_EQUAL(reply(&call, msg, &count), -EMSGSIZE);
 	CU_ASSERT_EQUAL(replies, 0);
-	CU_ASSERT_PTR_EQUAL(call.owned, msg);
+	CU_ASSERT_PTR_EQUAL(call.given.msg, msg);
 	CU_ASSERT_EQUAL(memcmp(flx_at(msg, 0, 5), "hello", 5), 0);
 }
 

@@ -16,7 +16,6 @@ struct hand {
 	uint32_t worker;
 	uint32_t made;
 	uint32_t made_sent;
-	uint32_t sends;
 	uint32_t error; /* the first one that a call returned; positive */
 };
 
@@ -58,7 +57,6 @@ static void send_on(struct hand *hand, struct flx_msg *msg, uint32_t flow, bool 
 	note_error(hand, result);
 	if (result)
 		return;
-	hand->sends += (uint32_t)__builtin_popcount(mask);
 	hand->made += (uint32_t)__builtin_popcount(mask) - 1;
 	hand->made_sent += (uint32_t)__builtin_popcount(mask) - 1;
 	if (made)
@@ -220,8 +218,6 @@ int sim_handler(struct flx_call *call, struct flx_msg *msg, void *context)
 		change_context(&hand, context);
 	act(&hand);
 	result = choose_result(&hand);
-	if (!hand.error && hand.sends > FLX_SENDS_MAX)
-		hand.error = EMSGSIZE;
 	row = &sim->oracle.rows[hand.fluxion];
 	if (hand.error) {
 		sim_oracle_undo(&sim->oracle);

@@ -203,7 +203,7 @@ void sim_token_seal(struct sim_oracle *oracle, struct sim_token *token, uint32_t
 void sim_oracle_send(struct sim_oracle *oracle, const struct sim_token *token, uint32_t mask)
 {
 	if (oracle->send_count == sizeof(oracle->sends) / sizeof(oracle->sends[0])) {
-		sim_fail(oracle, "a call made more than %d sends", FLX_SENDS_MAX);
+		sim_fail(oracle, "a call made more than %d sends", FLX_MADE_MAX + 1);
 		return;
 	}
 	oracle->sends[oracle->send_count++] = (struct sim_send){.id = token->id,

@@ -90,7 +90,7 @@ struct sim_oracle {
 	uint64_t *seen;	      /* by source and destination place: last stamp that arrived */
 	uint64_t commits[SIM_FLUXIONS_MAX][SIM_KEYS_MAX]; /* by group and key */
 	struct sim_row rows[SIM_FLUXIONS_MAX];
-	struct sim_send sends[FLX_SENDS_MAX + 1]; /* of the call that runs now */
+	struct sim_send sends[FLX_MADE_MAX + 1]; /* of the call that runs now */
 	uint32_t send_count;
 };
 
