@@ -16,7 +16,6 @@
 #include <rte_ring_elem.h>
 
 #include "fabric/fabric.h"
-#include "fabric/route.h"
 #include "perf/client.h"
 
 #define HOP_PORT     7001
@@ -103,54 +102,49 @@ static int pass_on(struct flx_call *call, struct flx_msg *msg, void *context)
 	return flx_send(call, 0, msg);
 }
 
-/* Keys that do not depend on the message, and whose slices lie on workers 0 and 1 of two. */
-static uint8_t key_on[2];
+/*
+ * The circle, and before it `in`, which feeds it. Between two workers it alternates between two groups of
+ * one slice each; what makes them so is a context each, held by `in` and `keep`, which are not part of
+ * the circle.
+ */
+static struct flx_fluxion circle[CIRCLE + 2];
 
-static void find_keys(void)
+static void make_circle(uint32_t workers)
 {
-	for (uint32_t worker = 0; worker < 2; worker++)
-		while (flx_slice_of_key(&key_on[worker], 1) % 2 != worker)
-			key_on[worker]++;
-}
+	static const char *const ids[CIRCLE] = {"h0", "h1", "h2", "h3", "h4", "h5", "h6", "h7"};
+	static const char *const groups[2] = {"even", "odd"};
+	struct flx_fluxion *in = &circle[CIRCLE], *keep = in + 1;
 
-static int key_even(const struct flx_msg *msg, void *key)
-{
-	(void)msg;
-	*(uint8_t *)key = key_on[0];
-	return 0;
-}
-
-static int key_odd(const struct flx_msg *msg, void *key)
-{
-	(void)msg;
-	*(uint8_t *)key = key_on[1];
-	return 0;
+	for (uint32_t i = 0; i < CIRCLE; i++) {
+		circle[i].id = ids[i];
+		circle[i].handler = pass_on;
+		circle[i].streams[0] = (struct flx_stream){.type = FLX_STREAM_POST,
+							   .to = {ids[(i + 1) % CIRCLE]}};
+		if (workers > 1)
+			circle[i].tags[0] = groups[i % 2];
+	}
+	*in = (struct flx_fluxion){.id = "in", .listen = {.udp = HOP_PORT}, .handler = pass_on};
+	in->streams[0] = (struct flx_stream){.type = FLX_STREAM_START, .to = {ids[0]}};
+	in->streams[1] = (struct flx_stream){.type = FLX_STREAM_POST, .to = {"keep"}};
+	*keep = (struct flx_fluxion){.id = "keep", .handler = pass_on};
+	if (workers > 1) {
+		in->tags[0] = groups[0];
+		keep->tags[0] = groups[1];
+		in->context.size = keep->context.size = sizeof(uint64_t);
+	}
 }
 
 struct flx_sample flx_scenario_hop(const void *argument)
 {
 	const struct flx_scenario_conf *conf = argument;
-	static const char *const ids[CIRCLE] = {"h0", "h1", "h2", "h3", "h4", "h5", "h6", "h7"};
-	static struct flx_fluxion fluxions[CIRCLE];
-	struct flx_program program = {.name = "hop", FLX_FLUXIONS(fluxions)};
+	struct flx_program program = {.name = "hop", FLX_FLUXIONS(circle)};
 	struct flx_client_conf client = {
 		.in_flight = conf->in_flight, .clients = 1, .udp_port = HOP_PORT};
 	struct measured *run = calloc(1, sizeof(*run));
 	uint64_t hops = 0, tsc = 0;
 	struct flx_sample sample = {0};
 
-	find_keys();
-	for (uint32_t i = 0; i < CIRCLE; i++) {
-		fluxions[i].id = ids[i];
-		fluxions[i].handler = pass_on;
-		fluxions[i].streams[0] =
-			(struct flx_stream){.type = FLX_STREAM_POST, .to = {ids[(i + 1) % CIRCLE]}};
-		if (conf->workers < 2)
-			continue;
-		fluxions[i].key.extract = i % 2 ? key_odd : key_even;
-		fluxions[i].key.size = 1;
-	}
-	fluxions[0].listen.udp = HOP_PORT;
+	make_circle(conf->workers);
 	sample.status = start(run, &program, conf, &client);
 	if (sample.status)
 		return sample;
