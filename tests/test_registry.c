@@ -14,6 +14,14 @@ static int handler(struct flx_call *call, struct flx_msg *msg, void *context)
 	return 0;
 }
 
+static int batch(struct flx_call *call, const struct flx_elem *elems, uint32_t count)
+{
+	(void)call;
+	(void)elems;
+	(void)count;
+	return 0;
+}
+
 static int key_a(const struct flx_msg *msg, void *key)
 {
 	(void)msg;
@@ -74,6 +82,11 @@ static void test_registry_refuses_each_fault_by_name(void)
 		{{{.id = "tx", GOOD}}, 1, "tx", "choose another id"},
 		{{{.id = "a", GOOD}, {.id = "a", .handler = handler}}, 2, "fluxion a", "rename"},
 		{{{.id = "a", .listen = {.udp = 7}}}, 1, "fluxion a", "no handler"},
+		{{{.id = "a", GOOD, .batch = batch}}, 1, "fluxion a", "both handlers"},
+		{{{.id = "a", .listen = {.udp = 7}, .batch = batch, .context = {.size = 8}}},
+		 1,
+		 "fluxion a",
+		 "a batch handler gets no context"},
 		{{{.id = "a", .handler = handler}}, 1, "program test", "no fluxion listens"},
 		{{{.id = "a", GOOD}, {.id = "b", GOOD}}, 2, "fluxions a and b", "both listen"},
 		{{{.id = "a", GOOD, .streams = {{(enum flx_stream_type)3, {"a"}}}}},
