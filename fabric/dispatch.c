@@ -97,15 +97,14 @@ static uint32_t find_slices(struct flx_worker *worker, const struct flx_fluxion_
 {
 	uint32_t flag = fluxion->slice_flag, kept = 0;
 
-	for (uint32_t i = 0; i < count; i++) {
-		/* Known from an earlier fluxion of the chain with the same key: not touched. */
-		if (flag && elems[i].flags == flag) {
-			elems[kept++] = elems[i];
-			continue;
-		}
+	/* Known from an earlier fluxion of the chain with the same key: not touched. */
+	while (flag && kept < count && elems[kept].flags == flag)
+		kept++;
+	for (uint32_t i = kept; i < count; i++) {
 		if (i + PREFETCH_AHEAD < count)
 			rte_prefetch0(elems[i + PREFETCH_AHEAD].msg);
-		if (likely(find_slice(worker, fluxion, &elems[i])))
+		if (likely((flag && elems[i].flags == flag) ||
+			   find_slice(worker, fluxion, &elems[i])))
 			elems[kept++] = elems[i];
 	}
 	return kept;
