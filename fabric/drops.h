@@ -34,7 +34,9 @@
 	X(arp_unasked, "ARP for somebody else, or a reply that nobody asked for")                  \
 	X(arp_conflict, "somebody else claims our address")                                        \
 	X(arp_unresolved, "no answer for the next hop, or too many waiting for it")                \
-	X(tx_stalled, "port takes no frames: link down or queue stuck for too long")
+	X(arp_full, "more answers and released messages of ARP at once than one batch holds")     \
+	X(tx_stalled, "port takes no frames: link down or queue stuck for too long")              \
+	X(stopped, "still in flight when the fabric was told to stop at once")
 
 enum flx_drop {
 #define X(name, text) FLX_DROP_##name,
@@ -46,6 +48,16 @@ enum flx_drop {
 struct flx_drops {
 	uint64_t count[FLX_DROP_COUNT];
 };
+
+/* All drops together. */
+static inline uint64_t flx_drops_sum(const struct flx_drops *drops)
+{
+	uint64_t sum = 0;
+
+	for (int drop = 0; drop < FLX_DROP_COUNT; drop++)
+		sum += drops->count[drop];
+	return sum;
+}
 
 /* Name ("l2_short") and explanation of @drop; static strings. */
 const char *flx_drop_name(enum flx_drop drop);

@@ -12,6 +12,7 @@
 #include "fabric/flx.h"
 #include "fabric/ledger.h"
 #include "fabric/options.h"
+#include "pmd-config/port.h"
 
 struct flx_fabric;
 
@@ -29,6 +30,9 @@ int flx_fabric_check(struct flx_program *program, const struct flx_options *opti
  */
 int flx_fabric_start(struct flx_fabric **fabric, struct flx_program *program,
 		     const struct flx_options *options, FILE *out);
+
+/* Port @index of @fabric, up to the number of --port options. Context: control thread. */
+const struct flx_port *flx_fabric_port(const struct flx_fabric *fabric, uint32_t index);
 
 /* The ledger now, see ledger.h; exact per worker, never estimated. Context: control thread. */
 void flx_fabric_ledger(struct flx_fabric *fabric, struct flx_ledger *ledger);

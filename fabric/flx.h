@@ -64,7 +64,7 @@ extern "C" {
 #define FLX_TAGS_MAX 4		 /* tags of one fluxion */
 #define FLX_STREAMS_MAX 8	 /* streams of one fluxion */
 #define FLX_DESTINATIONS_MAX 64	 /* fluxions that one stream leads to */
-#define FLX_SENDS_MAX 64	 /* messages that one handler call may send */
+#define FLX_MADE_MAX 64		 /* messages that one handler call may make, and send beside its own */
 #define FLX_KEY_MAX 40		 /* bytes of a key */
 #define FLX_CONTEXT_MAX 4096	 /* bytes of a context */
 
@@ -99,6 +99,7 @@ struct flx_heads {
 enum flx_origin {
 	FLX_ORIGIN_NONE = 0, /* made by a handler: nobody to reply to */
 	FLX_ORIGIN_UDP4 = 1, /* came as UDP over IPv4 over Ethernet */
+	FLX_ORIGIN_ARP = 2,  /* an ARP packet, on its way to its fluxion: no handler sees one */
 };
 
 static_assert(sizeof(struct flx_heads) == sizeof(uint32_t), "shares hash.fdir.hi");
@@ -155,7 +156,15 @@ static inline void *flx_prepend(struct flx_msg *msg, uint32_t size)
 	if (unlikely((uint64_t)size + heads > mbuf->data_off ||
 		     (uint64_t)size + mbuf->data_len > UINT16_MAX))
 		return NULL;
-	memmove(data - size - heads, data - heads, heads);
+	if (likely(heads == 42)) {
+		/* Ethernet, IPv4 and UDP without options: a copy of known size is a few moves. */
+		uint8_t copy[42];
+
+		memcpy(copy, data - 42, 42);
+		memcpy(data - size - 42, copy, 42);
+	} else {
+		memmove(data - size - heads, data - heads, heads);
+	}
 	mbuf->data_off = (uint16_t)(mbuf->data_off - size);
 	mbuf->data_len = (uint16_t)(mbuf->data_len + size);
 	mbuf->pkt_len = mbuf->data_len;
@@ -261,13 +270,27 @@ int flx_key_flow(const struct flx_msg *msg, void *key);
 struct flx_call;
 typedef int (*flx_handler_fn)(struct flx_call *call, struct flx_msg *msg, void *context);
 
+/*
+ * flx_batch_fn - handle @count messages in one call, in place of a flx_handler_fn
+ *
+ * @batch: 1..64 elements in the order they came; their messages are owned by the handler until it sends
+ * them with flx_send_batch
+ *
+ * For a fluxion without a context that does little per message: the call then weighs more than the work.
+ * All or nothing holds for the batch: 0, and all of it happens; a negative errno, and nothing of it does:
+ * every message is dropped and counted under that error.
+ */
+struct flx_elem;
+typedef int (*flx_batch_fn)(struct flx_call *call, const struct flx_elem *batch, uint32_t count);
+
 struct flx_fluxion {
 	const char *id; /* unique; [A-Za-z0-9_.-], at most FLX_ID_MAX bytes */
 
 	/*
 	 * Fluxions that share a tag are one *group*, and so are those that are joined by a chain of
-	 * shared tags. A group has one key and one set of contexts: declare them at any of its
-	 * fluxions, the others inherit. A fluxion without tags is its own group.
+	 * shared tags. A group has one key, which its fluxions inherit from any that declares it, and
+	 * one set of contexts, which is bound where it is declared. A fluxion without tags is its own
+	 * group.
 	 */
 	const char *tags[FLX_TAGS_MAX];
 
@@ -295,7 +318,8 @@ struct flx_fluxion {
 		uint32_t capacity;
 	} context;
 
-	flx_handler_fn handler;
+	flx_handler_fn handler; /* one of the two */
+	flx_batch_fn batch;	/* not with a context */
 };
 
 /* A setting that `--set name=value` changes. */
@@ -307,6 +331,7 @@ struct flx_setting {
 };
 
 struct flx_program {
+	uint64_t abi; /* FLX_ABI of the app's build; FLX_FLUXIONS sets it */
 	const char *name;
 	const char *about; /* one line */
 	struct flx_fluxion *fluxions;
@@ -315,7 +340,15 @@ struct flx_program {
 };
 
 #define FLX_FLUXIONS(array)                                                                        \
-	.fluxions = (array), .fluxion_count = sizeof(array) / sizeof((array)[0])
+	.abi = FLX_ABI, .fluxions = (array), .fluxion_count = sizeof(array) / sizeof((array)[0])
+
+/*
+ * What an app's inline calls take for granted. A shared object that was built with another is refused
+ * when it is loaded.
+ */
+#define FLX_ABI                                                                                    \
+	((uint64_t)sizeof(struct flx_call) << 48 | (uint64_t)sizeof(struct flx_fluxion) << 24 |    \
+	 (uint64_t)sizeof(struct flx_program) << 12 | sizeof(struct flx_msg))
 
 /* The symbol that a shared-object app exports. */
 extern struct flx_program flx_program;
@@ -336,27 +369,39 @@ struct flx_elem {
 	struct flx_msg *msg;
 	uint16_t fluxion; /* number */
 	uint16_t slice;	  /* of the fluxion's group */
-	uint32_t flags;	  /* none yet */
+	uint32_t flags;	  /* enum flx_elem_flag */
+};
+
+/* The slice is that of this key, which no handler can change: who comes next need not ask again. */
+enum flx_elem_flag {
+	FLX_ELEM_CLIENT_SLICE = 1, /* flx_key_client */
+	FLX_ELEM_FLOW_SLICE = 2,   /* flx_key_flow */
 };
 
 static_assert(sizeof(struct flx_elem) == 16, "a lane moves it as one 128-bit word");
 
 /* Where a stream leads, resolved. count 1: to is the number; else it indexes the program's list. */
 struct flx_target {
-	uint16_t to;
-	uint16_t count; /* 0: no such stream */
+	uint32_t to;
+	uint32_t count; /* 0: no such stream */
 };
+
+/* In the place of the message given, once it is sent. Not NULL, which a handler might send. */
+#define FLX_MSG_SENT ((struct flx_msg *)1)
 
 /* A handler's call. The fabric's: an app uses the functions. One per worker, reused. */
 struct flx_call {
-	struct flx_msg *owned;	/* the message given, until it is sent */
+	struct flx_elem given;	/* the message given, FLX_MSG_SENT once sent, and how it came */
 	struct flx_elem *sends; /* next free place; committed when the handler succeeds */
-	struct flx_elem *sends_end;
 	const struct flx_target *targets; /* FLX_STREAMS_MAX of them */
+	uint32_t unusual;		  /* not 0: there is an error, or a message made */
 	int error;			  /* first failure of a call below; 0: none */
 	uint32_t made;			  /* messages allocated in this call */
 	struct flx_worker *worker;
-	struct flx_msg *making[FLX_SENDS_MAX]; /* allocated and not yet sent; NULL once sent */
+	const struct flx_elem *batch;	  /* of a flx_batch_fn: the first that is not sent */
+	const struct flx_elem *batch_end; /* behind the last; neither is used in other calls */
+	uint64_t made_sent;		  /* bit i: making[i] was sent */
+	struct flx_msg *making[FLX_MADE_MAX];
 };
 
 /* Out of line: fan-out, allocated messages, and every misuse. */
@@ -366,20 +411,36 @@ int flx_send_slow(struct flx_call *call, uint32_t stream, struct flx_msg *msg);
 /*
  * flx_send - send @msg on the stream declared at index @stream
  *
- * 0, and the message is the fabric's; it is delivered when the handler returns 0. A single
- * destination never fails. -EINVAL: no such stream, or @msg is not this handler's to send (sent
- * before, perhaps); -ENOBUFS: no message or credit for the copies of a fan-out; -EMSGSIZE: more than
- * FLX_SENDS_MAX sends. A few cycles; touches no byte of the message.
+ * 0, and the message is the fabric's; it is delivered when the handler returns 0. To a single
+ * destination, the message that the handler was given can always be sent. -EINVAL: no such stream, or
+ * @msg is not this handler's to send (sent before, perhaps); -ENOBUFS: no message or credit for the
+ * copies of a fan-out; -EMSGSIZE: they would be more than FLX_MADE_MAX. A few cycles; touches no byte
+ * of the message.
  */
 static inline int flx_send(struct flx_call *call, uint32_t stream, struct flx_msg *msg)
 {
-	if (unlikely(msg != call->owned || stream >= FLX_STREAMS_MAX ||
-		     call->targets[stream].count != 1 || call->sends == call->sends_end))
+	struct flx_elem *send = call->sends;
+
+	if (unlikely(msg != call->given.msg || stream >= FLX_STREAMS_MAX ||
+		     call->targets[stream].count != 1))
 		return flx_send_slow(call, stream, msg);
-	call->owned = NULL;
-	*call->sends++ = (struct flx_elem){.msg = msg, .fluxion = call->targets[stream].to};
+	*send = call->given;
+	send->fluxion = (uint16_t)call->targets[stream].to;
+	call->given.msg = FLX_MSG_SENT;
+	call->sends = send + 1;
 	return 0;
 }
+
+/*
+ * flx_send_batch - send @count messages of a flx_batch_fn's batch on the stream at index @stream
+ * @batch: the first that is not sent yet; a batch is sent from its first message on, without gaps, and
+ *	   what is left when the handler returns 0 is consumed
+ *
+ * As flx_send for each of them, in order. 0; -EINVAL: out of turn or beyond the batch, or the stream has
+ * not just one destination. Context: inside a flx_batch_fn.
+ */
+int flx_send_batch(struct flx_call *call, uint32_t stream, const struct flx_elem *batch,
+		   uint32_t count);
 
 /*
  * flx_reply - send @msg back to whoever sent it (for a copy: whoever sent the original)

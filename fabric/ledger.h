@@ -16,6 +16,9 @@
 #include "fabric/drops.h"
 #include "fabric/flx.h"
 
+/* Room for errno values; beyond Linux's highest (133). */
+#define FLX_ERRORS 135
+
 struct flx_port_ledger {
 	char name[64];
 	uint64_t received;  /* frames taken from RX queues */
@@ -34,7 +37,7 @@ struct flx_fluxion_ledger {
 	uint64_t pending;   /* of these, in vectors now */
 	uint64_t consumed;  /* not sent on */
 	uint64_t generated; /* made by it */
-	uint64_t errors[135]; /* failed by errno; [0] is any beyond */
+	uint64_t errors[FLX_ERRORS]; /* failed by errno; [0] is any beyond */
 };
 
 struct flx_ledger {
@@ -53,12 +56,15 @@ struct flx_ledger {
 	struct flx_fluxion_ledger fluxion[FLX_FLUXIONS_MAX + FLX_FLUXION_FIRST];
 
 	uint64_t contexts;	/* committed now */
-	uint64_t pool_free;	/* buffers */
+	uint64_t pool_free; /* buffers */
 	uint64_t pool_size;
+	uint64_t pool_kept; /* by drivers that never give theirs back; at the end only */
 	uint32_t worker_count;
 	uint32_t worker_busy_pct[FLX_WORKERS_MAX]; /* since the previous ledger of this fabric */
 	uint64_t worker_handled[FLX_WORKERS_MAX];  /* messages, since start */
 	uint64_t worker_busy_tsc[FLX_WORKERS_MAX]; /* cycles in turns that found work, since start */
+	uint64_t worker_total_tsc[FLX_WORKERS_MAX];
+	uint32_t stalled_workers; /* did not answer in time: what they hold is missing above */
 };
 
 /* Prints @ledger as the table that `flx run` ends with: only rows and reasons that are not 0. */

@@ -2,10 +2,11 @@
 /*
  * topology - which worker runs on which CPU, and why.
  *
- * A pure plan over an hwloc topology: workers near the ports' NUMA nodes first, one per physical core
- * before SMT siblings, never a CPU outside the allowed set. CPU 0's core is kept for housekeeping
- * while there are others. What is left over is for housekeeping; when nothing is, all allowed CPUs
- * are, and the control thread floats.
+ * A pure plan over an hwloc topology, never with a CPU outside the allowed set. In this order: the
+ * first CPU's core last, because housekeeping wants it; physical cores before SMT siblings (a busy
+ * sibling takes half a core, a far node only some cache misses); the ports' NUMA nodes before
+ * others. What the workers leave is for housekeeping; when that is nothing, all allowed CPUs are,
+ * and the control thread floats.
  */
 #pragma once
 
@@ -17,9 +18,9 @@
 #include "fabric/base.h"
 
 struct flx_placement {
-	uint32_t cpu;	 /* OS index */
-	int32_t numa;	 /* OS index of its node; -1: unknown */
-	char why[96];	 /* "own core, on NUMA node 0 of port 0" */
+	uint32_t cpu;  /* OS index */
+	int32_t numa;  /* OS index of its node; -1: unknown */
+	char why[128]; /* "own core, on NUMA node 0 of port 0" */
 };
 
 struct flx_plan {
@@ -30,7 +31,7 @@ struct flx_plan {
 };
 
 struct flx_plan_request {
-	uint32_t workers;  /* 0: one per free physical core of the ports' nodes, at least 1 */
+	uint32_t workers;     /* 0: one per free physical core of the ports' nodes, at least 1 */
 	const uint32_t *cpus; /* explicit CPUs, one per worker; NULL: choose */
 	uint32_t cpu_count;
 	const int32_t *port_numa; /* node of each port; -1: unknown */
@@ -41,8 +42,8 @@ struct flx_plan_request {
 /*
  * flx_plan_make - fill @plan for @request on @topology
  *
- * 0; -EINVAL: a CPU that is not there, not allowed, or given twice; -ERANGE: more workers than allowed
- * CPUs (unless oversubscribe) or than FLX_WORKERS_MAX. One flx_error names the cause.
+ * 0; -EINVAL: a CPU that is not there, not allowed, or given twice; -ERANGE: more workers than
+ * allowed CPUs (unless oversubscribe) or than FLX_WORKERS_MAX. One flx_error names the cause.
  * Context: setup.
  */
 int flx_plan_make(struct flx_plan *plan, hwloc_topology_t topology,

@@ -4,10 +4,10 @@
  *
  *	bench_ctx [KEYS CONTEXT_SIZE [KEY_SIZE [RUNS]]]
  *
- * Without arguments it prints the rows below, of 5 runs each. Keys are drawn uniformly, in batches of
- * FLX_BATCH; drawing is not timed, the clock reads are (they cost under 1 cycle per message). Each
- * row: what it took to make the keys and the worst batch of that, in which tables grew; then the
- * median, least and most of RUNS runs of 4 M messages. Pin it: `taskset -c 1`.
+ * Without arguments it prints the rows below, of 5 runs each. Keys are drawn uniformly, in batches
+ *of FLX_BATCH; drawing is not timed, the clock reads are (they cost under 1 cycle per message).
+ *Each row: what it took to make the keys and the worst batch of that, in which tables grew; then
+ *the median, least and most of RUNS runs of 4 M messages. Pin it: `taskset -c 1`.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -149,14 +149,15 @@ int main(int argc, char **argv)
 	static const struct {
 		uint32_t keys, context_size, key_size;
 	} rows[] = {
-		{1000, 8, 4},	   {1000, 8, 8},     {1000, 8, 12},     {1000, 64, 8},
-		{65536, 64, 8},	   {1000000, 8, 8},  {1000000, 64, 8},  {10000000, 64, 8},
+		{1000, 8, 4},	{1000, 8, 8},	 {1000, 8, 12},	   {1000, 64, 8},
+		{65536, 64, 8}, {1000000, 8, 8}, {1000000, 64, 8}, {10000000, 64, 8},
 	};
 	uint32_t runs = argc > 4 ? (uint32_t)atoi(argv[4]) : 5;
 
 	if (argc > 2)
 		return bench((uint32_t)atoi(argv[1]), (uint32_t)atoi(argv[2]),
-			     argc > 3 ? (uint32_t)atoi(argv[3]) : 8, runs < RUNS_MAX ? runs : RUNS_MAX);
+			     argc > 3 ? (uint32_t)atoi(argv[3]) : 8,
+			     runs < RUNS_MAX ? runs : RUNS_MAX);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
 		if (bench(rows[i].keys, rows[i].context_size, rows[i].key_size, runs))
 			return EXIT_FAILURE;

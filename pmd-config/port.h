@@ -2,56 +2,30 @@
 /*
  * port - brings a port up with what is wanted and supported, and takes it down.
  *
- * The sequence: flx_port_spec_parse (touches nothing), EAL start with the specs' arguments,
- * flx_port_start, the workers run, flx_port_stop. What is wanted and not supported is dropped with
- * one warning, and the fabric still runs.
+ * The sequence: flx_port_spec_parse (touches nothing), flx_port_spec_check (looks), EAL start with
+ * the specs' arguments, flx_port_start, the workers run, flx_port_stop. What is wanted and not
+ * supported is dropped with one warning, and the fabric still runs.
  */
 #pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
 
+#include <rte_ethdev.h>
 #include <rte_ether.h>
 #include <rte_mempool.h>
 
 #include "fabric/base.h"
+#include "pmd-config/port_spec.h"
 #include "pmd-config/profile.h"
 #include "pmd-config/rss.h"
 
-enum flx_port_kind {
-	FLX_PORT_PCI,	    /* pci:0000:81:00.0 */
-	FLX_PORT_AF_XDP,    /* af_xdp:IFACE */
-	FLX_PORT_AF_PACKET, /* af_packet:IFACE */
-	FLX_PORT_TAP,	    /* tap:NAME */
-	FLX_PORT_PCAP,	    /* pcap:IN,OUT */
-	FLX_PORT_RING,	    /* ring: loops to itself */
-	FLX_PORT_NULL,	    /* null */
-	FLX_PORT_VDEV,	    /* vdev:RAW, as EAL's --vdev takes it */
-};
-
-struct flx_port_spec {
-	enum flx_port_kind kind;
-	char text[256];	    /* as the operator wrote it */
-	char device[64];    /* name of the ethdev: PCI address or vdev name */
-	char interface[32]; /* kernel interface it stands on; "": none */
-	char eal[320];	    /* its EAL argument: "--allow=..." or "--vdev=..." */
-};
-
-/*
- * flx_port_spec_parse - read @text into @spec
- * @index: number of the port, makes vdev names unique
- * @queues: queues wanted; some vdevs must be told when they are made
- * 0, or -EINVAL with one flx_error that lists the forms. Context: any; touches nothing.
- */
-int flx_port_spec_parse(struct flx_port_spec *spec, const char *text, uint32_t index,
-			uint32_t queues);
-
 struct flx_port_conf {
-	uint16_t queues;	 /* RX and TX queues wanted: one per worker */
+	uint16_t queues;	  /* RX and TX queues wanted: one per worker */
 	struct rte_mempool *pool; /* RX buffers */
-	bool flow_hash;		 /* some listener is keyed by flow: RSS hash wanted */
-	const uint8_t *rss_key;	 /* FLX_RSS_KEY_SIZE bytes; NULL: random */
-	uint32_t link_wait_ms;	 /* 0: do not wait */
+	bool flow_hash;		  /* some listener is keyed by flow: RSS hash wanted */
+	const uint8_t *rss_key;	  /* FLX_RSS_KEY_SIZE bytes; NULL: random */
+	uint32_t link_wait_ms;	  /* 0: do not wait */
 };
 
 struct flx_port {
@@ -59,16 +33,16 @@ struct flx_port {
 	const struct flx_profile *profile;
 	uint16_t id;
 	uint16_t rx_queues; /* 1..wanted; queue q is polled by worker q */
-	uint16_t tx_queues;
+	uint16_t tx_queues; /* as many; a worker without one sends through lanes */
 	uint16_t rx_descs;
 	uint16_t tx_descs;
-	uint16_t mtu;
+	uint16_t mtu;	    /* bytes of IP packet; the kernel interface's where there is one */
 	uint16_t reta_size; /* 0: none */
 	int32_t numa;	    /* -1: unknown */
 	bool rx_checksums;  /* as struct flx_edge_port */
 	bool tx_ip_checksum;
 	bool tx_udp_checksum;
-	bool port_flow_hash;
+	bool port_flow_hash; /* hash.rss of an IPv4/UDP frame is flx_rss_flow of it */
 	struct rte_ether_addr mac;
 	struct flx_rss rss;
 };
@@ -76,28 +50,42 @@ struct flx_port {
 /*
  * flx_port_start - find, configure and start the port of @spec
  *
- * On failure nothing stays configured, and one flx_error says what and what to do. Errors: -ENODEV not
- * there or not bound to a usable driver; -EINVAL refused by the driver; -EMSGSIZE frames of the
- * interface's MTU do not fit the pool's buffers. Context: setup, after EAL.
+ * On failure nothing stays configured, and one flx_error says what and what to do. Errors: -ENODEV
+ * not there; -EINVAL refused by the driver; -ENOMEM; -EMSGSIZE frames of the interface's MTU do not
+ * fit the pool's buffers. A port that failed or was stopped is closed: it starts again only with
+ * EAL. Context: setup, after EAL.
  */
 int flx_port_start(struct flx_port *port, const struct flx_port_spec *spec,
 		   const struct flx_port_conf *conf);
 
-/* Stops and closes the port; the driver gives its buffers back. Context: setup, no worker polls. */
-void flx_port_stop(struct flx_port *port);
+/*
+ * flx_port_stop - drain, stop and close the port; the driver gives its buffers back
+ * Returns the number of buffers that this driver is known to keep for ever: 0, but 2,048 per queue
+ * with net_af_xdp of 22.11. They are lost to the pool, and to no message. Context: setup, no worker
+ * polls.
+ */
+uint32_t flx_port_stop(struct flx_port *port);
 
-/* What the port itself counts, since start. Context: control thread. */
+/* Queues whose packets ethdev counts one by one. */
+#define FLX_PORT_QUEUE_COUNTERS RTE_ETHDEV_QUEUE_STAT_CNTRS
+
+/*
+ * What the port itself counts, since start. Not every driver counts all: net_af_packet does not
+ * know what the kernel dropped for want of room, net_ring counts no bytes.
+ */
 struct flx_port_counters {
 	uint64_t rx_packets;
 	uint64_t rx_bytes;
 	uint64_t tx_packets;
 	uint64_t tx_bytes;
-	uint64_t rx_missed;  /* no descriptor: load refused at the edge */
-	uint64_t rx_nombuf;  /* no buffer */
+	uint64_t rx_missed; /* no descriptor: load refused at the edge */
+	uint64_t rx_nombuf; /* no buffer */
 	uint64_t rx_errors;
 	uint64_t tx_errors;
+	uint32_t queues; /* of the arrays: at most FLX_PORT_QUEUE_COUNTERS */
+	uint64_t queue_rx_packets[FLX_PORT_QUEUE_COUNTERS];
+	uint64_t queue_tx_packets[FLX_PORT_QUEUE_COUNTERS];
 };
-int flx_port_counters(const struct flx_port *port, struct flx_port_counters *counters);
 
-/* RX and TX descriptors that a port of @spec may take per queue pair: for sizing the pool. */
-uint32_t flx_port_buffers(const struct flx_port_spec *spec);
+/* 0, or -errno of the driver. Context: control thread. */
+int flx_port_counters(const struct flx_port *port, struct flx_port_counters *counters);

@@ -14,7 +14,8 @@
 
 struct flx_rss {
 	uint8_t key[FLX_RSS_KEY_SIZE];
-	/* Hash of each byte value at each place of a 12-byte flow key: 12 look-ups instead of 96 steps. */
+	/* Hash of each byte value at each place of a 12-byte flow key: 12 look-ups instead of 96
+	 * steps. */
 	uint32_t table[12][256];
 };
 

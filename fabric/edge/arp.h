@@ -22,6 +22,12 @@
 struct flx_arp;
 
 /*
+ * Room that the callers of flx_arp_handle and flx_arp_poll give: a batch of answers, each of which
+ * releases what waited for it. 512 elements are 8 KiB of stack.
+ */
+#define FLX_ARP_OUT_MAX 512
+
+/*
  * flx_arp_alloc - an empty table
  * @entries: neighbours at most, 1..65,536
  * @waiting: messages at most that wait for one address
@@ -35,7 +41,10 @@ void flx_arp_free(struct flx_arp *arp);
 /* Adds an entry that stays. 0, or -ENOSPC. Context: setup. */
 int flx_arp_add_static(struct flx_arp *arp, rte_be32_t ip, const struct rte_ether_addr *mac);
 
-/* The address of @ip into @mac; false when it is not known now. Context: any worker; no shared write. */
+/*
+ * The address of @ip into @mac; false when it is not known now. Never waits: while the writer is at
+ * the entry, it is not known. Context: any worker; no shared write.
+ */
 bool flx_arp_find(const struct flx_arp *arp, rte_be32_t ip, struct rte_ether_addr *mac);
 
 /*
@@ -43,9 +52,9 @@ bool flx_arp_find(const struct flx_arp *arp, rte_be32_t ip, struct rte_ether_add
  * @elems: ARP packets (from flx_edge_recv), and messages whose next hop is not known (from
  *	   flx_edge_send)
  * @out: frames for FLX_FLUXION_TX: answers, requests, released messages. Room for @out_size; what
- *	 does not fit is dropped and counted
+ *	 does not fit is dropped as arp_full (a reply releases up to @waiting of flx_arp_alloc)
  * @now_us: time, monotonic
- * @made: rises by the requests made; @consumed: by the packets that ended here
+ * @made: rises by the requests made; @consumed: by the packets that ended here (answers learned)
  *
  * flx_arp_poll is its clock: call it every few milliseconds; retries, expiry, drops.
  * Both return the number of elements in @out. Context: the one worker that runs it.

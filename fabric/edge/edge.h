@@ -25,12 +25,18 @@ struct flx_rss;
 /* One port as the edge sees it. Set up before the workers start, read-only from then on. */
 struct flx_edge_port {
 	uint16_t port_id; /* ethdev */
+	uint16_t index;	  /* of this port among all: what mbuf.port holds from flx_edge_recv on */
 	uint16_t mtu;	  /* bytes of IP packet */
 	rte_be32_t ip;
 	rte_be32_t mask;    /* of the connected network */
 	rte_be32_t gateway; /* 0: none */
 	struct rte_ether_addr mac;
-	bool rx_checksums; /* the port reports IP and UDP checksums; UNKNOWN is verified here */
+	/*
+	 * The port reports IP and UDP checksums: GOOD and NONE (not filled in, data intact) are
+	 * taken, BAD is not, UNKNOWN is verified here. Without, its flags are ignored and all are
+	 * verified.
+	 */
+	bool rx_checksums;
 	bool tx_ip_checksum;  /* the port makes them (offload enabled); else they are made here */
 	bool tx_udp_checksum;
 	bool flow_hash;	     /* some listener is keyed by flow: set hash.rss */
@@ -47,8 +53,10 @@ struct flx_edge_port {
  * @drops: of the calling worker
  *
  * An element is either a message for a listener (data: the payload; heads set), or a frame to send
- * for FLX_FLUXION_TX (an ICMP echo answered in place), or an ARP packet for FLX_FLUXION_ARP. Slices
- * are not set. Everything else is freed and counted in @drops.
+ * for FLX_FLUXION_TX (an ICMP echo answered in place), or an ARP packet for FLX_FLUXION_ARP (origin
+ * FLX_ORIGIN_ARP). mbuf.port is the port's index. Slices are not set. Everything else is freed and
+ * counted in @drops. A frame of several segments is made one first, if it fits the first one's
+ * buffer with the headroom that flx_prepend promises.
  * Returns the number of elements. Context: the worker that polled them.
  */
 uint32_t flx_edge_recv(const struct flx_edge_port *port, struct rte_mbuf **frames, uint32_t count,
@@ -57,11 +65,14 @@ uint32_t flx_edge_recv(const struct flx_edge_port *port, struct rte_mbuf **frame
 /*
  * flx_edge_send - make frames of messages for FLX_FLUXION_UDP
  * @ports: all ports, indexed by the mbuf's port field
- * @elems: @count of them; what each is for now is written back: FLX_FLUXION_TX with the frame ready,
- *	   or FLX_FLUXION_ARP when its next hop must be resolved first (heads.origin NONE, cold.to set)
+ * @elems: @count of them; what each is for now is written back: FLX_FLUXION_TX, the frame
+ *	   ready, or FLX_FLUXION_ARP when its next hop must be resolved first (origin NONE, cold set)
  *
  * A message with an origin goes back to it; the headers in front of the data are turned around, and
- * checksums are adjusted. One without goes to its cold.to.
+ * checksums are made. One without goes to its cold.to, by the port that mbuf.port names. Its data
+ * must be at most the port's mtu less 28 bytes, as flx_reply and flx_send_to check. Tags of the
+ * frame that is answered are kept, IP options are not. The mbuf then holds the frame from its
+ * Ethernet header on, ol_flags exactly the offloads that the port makes, with l2_len and l3_len.
  * Context: the worker whose handler sent them.
  */
 void flx_edge_send(const struct flx_edge_port *ports, struct flx_elem *elems, uint32_t count);

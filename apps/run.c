@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "apps/run.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "apps/load.h"
+#include "apps/status.h"
+#include "fabric/base.h"
+#include "fabric/fabric.h"
+
+#define STATUS_PERIOD_US 1000000u
+/* Longer than a client waits for an answer; shorter than an operator waits for a prompt. */
+#define DRAIN_TIMEOUT_MS 2000u
+
+/* Large, and only one: a process has one fabric. */
+struct run {
+	struct flx_fabric *fabric;
+	uint64_t start_us;
+	uint64_t end_us; /* UINT64_MAX: until a signal */
+	uint64_t last_us;
+	uint32_t current; /* the ledger of the next status; the other is the last one's */
+	struct flx_ledger ledger[2];
+};
+
+static volatile sig_atomic_t interrupted;
+
+static void note_signal(int number)
+{
+	(void)number;
+	interrupted = 1;
+}
+
+static sigset_t stop_signals(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	return set;
+}
+
+static void prepare_signals(void)
+{
+	/* One shot, so that one more of its kind kills a process that even draining cannot end. */
+	struct sigaction note = {.sa_handler = note_signal, .sa_flags = (int)SA_RESETHAND};
+	struct sigaction ignore = {.sa_handler = SIG_IGN};
+	sigset_t set = stop_signals();
+
+	sigaction(SIGINT, &note, NULL);
+	sigaction(SIGTERM, &note, NULL);
+	sigaction(SIGPIPE, &ignore, NULL);
+	pthread_sigmask(SIG_BLOCK, &set, NULL);
+}
+
+static void let_signals_through(void)
+{
+	sigset_t set = stop_signals();
+
+	pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+}
+
+static uint64_t now_us(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000u + (uint64_t)now.tv_nsec / 1000u;
+}
+
+/* Waits until @until_us; true when a signal said to stop. */
+static bool wait_for_signal(uint64_t until_us)
+{
+	sigset_t set = stop_signals();
+	uint64_t us = now_us();
+
+	for (; us < until_us; us = now_us()) {
+		struct timespec left = {
+			.tv_sec = (time_t)((until_us - us) / 1000000u),
+			.tv_nsec = (long)((until_us - us) % 1000000u) * 1000,
+		};
+
+		if (sigtimedwait(&set, NULL, &left) > 0)
+			return true;
+	}
+	/* A wait that is over at once still sees a signal that came before. */
+	return sigtimedwait(&set, NULL, &(struct timespec){0}) > 0;
+}
+
+static void print_status(struct run *run)
+{
+	struct flx_ledger *ledger = &run->ledger[run->current];
+	uint64_t us = now_us();
+
+	flx_fabric_ledger(run->fabric, ledger);
+	run->current ^= 1;
+	flx_status_print(stdout, &run->ledger[run->current], ledger, us - run->start_us,
+			 us > run->last_us ? us - run->last_us : 1);
+	run->last_us = us;
+}
+
+/* The life of a running fabric: a status line per second until something ends it. */
+static void watch(struct run *run, uint64_t duration_us)
+{
+	uint64_t tick_us;
+
+	run->start_us = run->last_us = now_us();
+	run->end_us = duration_us ? run->start_us + duration_us : UINT64_MAX;
+	for (tick_us = run->start_us + STATUS_PERIOD_US;; tick_us += STATUS_PERIOD_US) {
+		if (wait_for_signal(tick_us < run->end_us ? tick_us : run->end_us))
+			return;
+		if (tick_us > run->end_us)
+			return;
+		print_status(run);
+		/* Stopped for a while (SIGSTOP, a debugger): no burst of lines to catch up. */
+		if (now_us() > tick_us + STATUS_PERIOD_US)
+			tick_us = now_us();
+	}
+}
+
+static void drain(struct run *run)
+{
+	int rc;
+
+	let_signals_through();
+	rc = flx_fabric_drain(run->fabric, DRAIN_TIMEOUT_MS, &interrupted);
+	if (rc == -ETIMEDOUT)
+		flx_warn("messages still in flight %u ms after the last was admitted: stopping "
+			 "without them; a fluxion that sends to itself never comes to an end",
+			 DRAIN_TIMEOUT_MS);
+	else if (rc == -EINTR)
+		flx_warn("second signal: stopping without draining");
+}
+
+static int stop(struct run *run)
+{
+	struct flx_ledger *ledger = &run->ledger[0];
+	uint32_t lost = flx_fabric_stop(run->fabric, ledger);
+
+	flx_ledger_print(ledger, stdout);
+	fflush(stdout);
+	if (lost)
+		flx_error("%" PRIu32 " buffers did not come back to their pools: a bug of flx or "
+			  "of the port's driver; please report it with the ledger",
+			  lost);
+	if (ledger->unexplained)
+		flx_error("%" PRId64 " messages unexplained: a bug of flx; please report it with "
+			  "the ledger",
+			  ledger->unexplained);
+	return lost || ledger->unexplained ? FLX_EXIT_FAILED : FLX_EXIT_OK;
+}
+
+static int status_of(int rc)
+{
+	if (rc == 0)
+		return FLX_EXIT_OK;
+	return rc == -EINVAL ? FLX_EXIT_USAGE : FLX_EXIT_FAILED;
+}
+
+/* Loads the app that @args names, with its settings; -EINVAL, whatever was wrong with it. */
+static int load(struct flx_app *app, const struct flx_args *args)
+{
+	int rc = flx_load_app(app, args->app);
+
+	if (rc)
+		return -EINVAL;
+	for (uint32_t i = 0; i < args->setting_count && rc == 0; i++)
+		rc = flx_load_set(app->program, &args->setting[i]);
+	if (rc)
+		flx_unload_app(app);
+	return rc;
+}
+
+int flx_run(const struct flx_args *args)
+{
+	struct run *run = calloc(1, sizeof(*run));
+	struct flx_app app;
+	int rc, status;
+
+	if (!run) {
+		flx_error("no memory for two ledgers; free %zu bytes", sizeof(*run));
+		return FLX_EXIT_FAILED;
+	}
+	rc = load(&app, args);
+	if (rc)
+		goto err_load;
+	setvbuf(stdout, NULL, _IOLBF, 0); /* a log file shows each line when it was said */
+	prepare_signals();
+	rc = flx_fabric_start(&run->fabric, app.program, &args->options, stdout);
+	if (rc)
+		goto err_start;
+	fflush(stdout);
+	watch(run, args->duration_us);
+	drain(run);
+	status = stop(run);
+	flx_unload_app(&app);
+	free(run);
+	return status;
+
+err_start:
+	flx_unload_app(&app);
+err_load:
+	free(run);
+	return status_of(rc);
+}
+
+int flx_check(const struct flx_args *args)
+{
+	struct flx_app app;
+	int rc = load(&app, args);
+
+	if (rc)
+		return status_of(rc);
+	rc = flx_fabric_check(app.program, &args->options, stdout);
+	flx_unload_app(&app);
+	return status_of(rc);
+}

@@ -1,0 +1,435 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * dispatch - runs handlers in batches, and routes what they sent.
+ */
+#include "fabric/worker.h"
+
+#include "context-store/record.h"
+
+/* Messages whose lines are asked for ahead of the one that is worked on. */
+#define PREFETCH_AHEAD 4
+/*
+ * Messages in a run from a lane that are a batch of their own. Fewer, and the batch's fixed costs
+ * weigh more than the copy into a vector that it saves.
+ */
+#define DIRECT 16
+
+/* ------------------------------------------------------------------------------------------
+ * routing */
+
+/* How many elements from the first on are for the same fluxion. Four at a time: most runs are long.
+ */
+static inline uint32_t run_of_fluxion(const struct flx_elem *elems, uint32_t count)
+{
+	uint32_t number = elems->fluxion, run = 1;
+
+	while (run + 4 <= count &&
+	       !((elems[run].fluxion ^ number) | (elems[run + 1].fluxion ^ number) |
+		 (elems[run + 2].fluxion ^ number) | (elems[run + 3].fluxion ^ number)))
+		run += 4;
+	while (run < count && elems[run].fluxion == number)
+		run++;
+	return run;
+}
+
+static inline void push_vector(struct flx_worker *worker, uint32_t fluxion,
+			       const struct flx_elem *elems, uint32_t count)
+{
+	flx_fifo_push(&worker->vectors[fluxion], &worker->chunks, elems, count);
+	worker->pending[fluxion / 64] |= 1ull << (fluxion % 64);
+	worker->stats->fluxion[fluxion].arrived += count;
+}
+
+/* To the vector of this worker, or the lane to another. */
+static inline void push(struct flx_worker *worker, uint32_t to, uint32_t fluxion,
+			const struct flx_elem *elems, uint32_t count)
+{
+	if (to == worker->index) {
+		push_vector(worker, fluxion, elems, count);
+	} else {
+		flx_lane_put(&worker->lanes_out[to], &worker->chunks, elems, count);
+		worker->dirty_lanes |= 1ull << to;
+		worker->stats->put += count;
+	}
+}
+
+/* A message that has no key: dropped at the fluxion that it was for. */
+static void drop_keyless(struct flx_worker *worker, const struct flx_elem *elem, int error)
+{
+	struct flx_fluxion_stats *stats = &worker->stats->fluxion[elem->fluxion];
+
+	stats->arrived++;
+	flx_stats_fail(stats, (uint32_t)-error);
+	flx_worker_end(worker, elem->msg);
+}
+
+/* The slice of @elem from its key; false: it had none, and is gone. */
+static inline bool find_slice(struct flx_worker *worker, const struct flx_fluxion_entry *fluxion,
+			      struct flx_elem *elem)
+{
+	uint8_t key[FLX_KEY_MAX];
+	int error;
+
+	if (fluxion->mode == FLX_PLACE_FLOW) {
+		/* One that no edge brought has no flow, and its hash is what its buffer's last had.
+		 */
+		if (unlikely(flx_heads(elem->msg).origin == FLX_ORIGIN_NONE)) {
+			drop_keyless(worker, elem, -ENOTCONN);
+			return false;
+		}
+		/* The edge has set it: the port's own, or the same made in software. */
+		elem->slice = (uint16_t)(elem->msg->mbuf.hash.rss % FLX_SLICES);
+	} else {
+		error = fluxion->key(elem->msg, key);
+		if (unlikely(error)) {
+			drop_keyless(worker, elem, error);
+			return false;
+		}
+		elem->slice = flx_slice_of_key(key, fluxion->key_size);
+	}
+	elem->flags = fluxion->slice_flag;
+	return true;
+}
+
+/* Slices of @elems; those without a key are dropped. Returns how many are left, moved together. */
+static uint32_t find_slices(struct flx_worker *worker, const struct flx_fluxion_entry *fluxion,
+			    struct flx_elem *elems, uint32_t count)
+{
+	uint32_t flag = fluxion->slice_flag, kept = 0;
+
+	for (uint32_t i = 0; i < count; i++) {
+		/* Known from an earlier fluxion of the chain with the same key: not touched. */
+		if (flag && elems[i].flags == flag) {
+			elems[kept++] = elems[i];
+			continue;
+		}
+		if (i + PREFETCH_AHEAD < count)
+			rte_prefetch0(elems[i + PREFETCH_AHEAD].msg);
+		if (likely(find_slice(worker, fluxion, &elems[i])))
+			elems[kept++] = elems[i];
+	}
+	return kept;
+}
+
+static void route_keyed(struct flx_worker *worker, struct flx_elem *elems, uint32_t count)
+{
+	uint32_t number = elems->fluxion;
+	const struct flx_fluxion_entry *fluxion = &worker->fluxions[number];
+	const struct flx_route *route = &worker->routes->route[fluxion->group];
+
+	count = find_slices(worker, fluxion, elems, count);
+	while (count) {
+		uint32_t owner = route->owner[elems->slice], run = 1;
+
+		while (run < count && route->owner[elems[run].slice] == owner)
+			run++;
+		push(worker, owner, number, elems, run);
+		elems += run;
+		count -= run;
+	}
+}
+
+static void route_single(struct flx_worker *worker, struct flx_elem *elems, uint32_t count)
+{
+	uint32_t number = elems->fluxion;
+	uint16_t group = worker->fluxions[number].group;
+	uint16_t slice = worker->shared->registry->group[group].slice;
+
+	for (uint32_t i = 0; i < count; i++) {
+		elems[i].slice = slice;
+		elems[i].flags = 0;
+	}
+	push(worker, worker->routes->route[group].owner[slice], number, elems, count);
+}
+
+/* Frames: to the TX queue of this worker, or to the worker that has one. */
+static void route_tx(struct flx_worker *worker, const struct flx_elem *elems, uint32_t count)
+{
+	while (count) {
+		uint32_t port = elems->msg->mbuf.port, run = 1;
+		struct flx_tx *tx = &worker->tx[port];
+
+		while (run < count && elems[run].msg->mbuf.port == port)
+			run++;
+		if (likely(tx->has_queue))
+			flx_fifo_push(&tx->frames, &worker->chunks, elems, run);
+		else
+			push(worker, tx->owner, FLX_FLUXION_TX, elems, run);
+		elems += run;
+		count -= run;
+	}
+}
+
+static void route_run(struct flx_worker *worker, struct flx_elem *elems, uint32_t count)
+{
+	uint32_t number = elems->fluxion;
+
+	switch (number) {
+	case FLX_FLUXION_UDP:
+		flx_edge_send(worker->shared->edge, elems, count);
+		flx_worker_route(worker, elems, count); /* each is for TX or ARP now */
+		return;
+	case FLX_FLUXION_TX:
+		route_tx(worker, elems, count);
+		return;
+	case FLX_FLUXION_ARP:
+		push(worker, 0, FLX_FLUXION_ARP, elems, count); /* worker 0 runs it */
+		return;
+	}
+	switch (worker->fluxions[number].mode) {
+	case FLX_PLACE_LOCAL:
+		push_vector(worker, number, elems, count);
+		return;
+	case FLX_PLACE_SINGLE:
+		route_single(worker, elems, count);
+		return;
+	default:
+		route_keyed(worker, elems, count);
+	}
+}
+
+void flx_worker_route(struct flx_worker *worker, struct flx_elem *elems, uint32_t count)
+{
+	while (count) {
+		uint32_t run = run_of_fluxion(elems, count);
+
+		route_run(worker, elems, run);
+		elems += run;
+		count -= run;
+	}
+}
+
+/* -----------------------------------------------------------------------------------------
+ * handlers */
+
+/* Routes the batch's sends so far. */
+static void commit_sends(struct flx_worker *worker)
+{
+	struct flx_call *call = &worker->call;
+
+	flx_worker_route(worker, worker->sends, (uint32_t)(call->sends - worker->sends));
+	call->sends = worker->sends;
+}
+
+/*
+ * What is left to do after a call that failed, made messages, or kept its own. Then its context, if
+ * it has a @record, is committed as in the common case, and so are the sends when they become many.
+ * 0, or the errno.
+ */
+static uint32_t settle(struct flx_worker *worker, struct flx_elem *first, struct flx_msg *msg,
+		       int result, struct flx_record *record, struct flx_fluxion_stats *stats)
+{
+	uint32_t error = flx_call_settle(&worker->call, first, msg, result, stats);
+
+	if (error) {
+		flx_stats_fail(stats, error);
+		return error;
+	}
+	if (record)
+		flx_record_commit(record);
+	if (worker->call.sends >= &worker->sends[FLX_BATCH])
+		commit_sends(worker);
+	return 0;
+}
+
+/*
+ * Runs the handler for one message; 0, or the errno that it failed under. After a failure nothing
+ * of it is left; after success its context is committed (@record, NULL: none), before its sends can
+ * go.
+ */
+static inline uint32_t handle(struct flx_worker *worker, flx_handler_fn handler,
+			      const struct flx_elem *elem, struct flx_record *record, void *context,
+			      struct flx_fluxion_stats *stats)
+{
+	struct flx_call *call = &worker->call;
+	struct flx_elem *first = call->sends;
+	int result;
+
+	call->given = *elem;
+	result = handler(call, elem->msg, context);
+	/* The common case: sent its message, made none, failed nowhere. */
+	if (unlikely(result || call->unusual || call->given.msg != FLX_MSG_SENT))
+		return settle(worker, first, elem->msg, result, record, stats);
+	if (record)
+		flx_record_commit(record);
+	return 0;
+}
+
+static uint32_t run_plain(struct flx_worker *worker, const struct flx_fluxion_entry *fluxion,
+			  const struct flx_elem *elems, uint32_t count,
+			  struct flx_fluxion_stats *stats)
+{
+	flx_handler_fn handler = fluxion->handler;
+	uint32_t bad = 0;
+
+	for (uint32_t i = 0; i < count; i++)
+		if (unlikely(handle(worker, handler, &elems[i], NULL, NULL, stats)))
+			bad++;
+	return count - bad;
+}
+
+/* A batch handler's whole batch in one call; how many succeeded: all or none. */
+static uint32_t run_whole(struct flx_worker *worker, const struct flx_fluxion_entry *fluxion,
+			  const struct flx_elem *elems, uint32_t count,
+			  struct flx_fluxion_stats *stats)
+{
+	struct flx_call *call = &worker->call;
+	struct flx_elem *first = call->sends;
+	uint32_t error;
+	int result;
+
+	call->given.msg = FLX_MSG_SENT; /* none that flx_send takes */
+	call->batch = elems;
+	call->batch_end = elems + count;
+	result = fluxion->batch(call, elems, count);
+	if (likely(!result && !call->unusual && call->batch == call->batch_end))
+		return count;
+	error = flx_call_settle_batch(call, first, elems, result, stats);
+	if (!error)
+		return count;
+	for (uint32_t i = 0; i < count; i++)
+		flx_stats_fail(stats, error);
+	return 0;
+}
+
+/* Keys of a batch, one after the other, and each message's lines on their way into the cache. */
+static void gather_keys(const struct flx_fluxion_entry *fluxion, const struct flx_elem *elems,
+			uint32_t count, uint8_t *keys, uint16_t *slices)
+{
+	uint32_t size = fluxion->key_size;
+
+	for (uint32_t i = 0; i < count; i++) {
+		if (i + PREFETCH_AHEAD < count)
+			rte_prefetch0(elems[i + PREFETCH_AHEAD].msg);
+		slices[i] = elems[i].slice;
+		/* It succeeded when the message was routed, and is pure. */
+		if (size)
+			FLX_VERIFY(fluxion->key(elems[i].msg, keys + i * size) == 0);
+	}
+}
+
+static uint32_t run_context(struct flx_worker *worker, const struct flx_fluxion_entry *fluxion,
+			    const struct flx_elem *elems, uint32_t count,
+			    struct flx_fluxion_stats *stats)
+{
+	struct flx_context_type *type = worker->shared->context_types[fluxion->group];
+	struct flx_record **records = worker->batch_records;
+	uint16_t *slices = worker->batch_slices;
+	uint8_t *keys = worker->batch_keys;
+	uint32_t good = 0;
+
+	gather_keys(fluxion, elems, count, keys, slices);
+	flx_store_bind(type, worker->index, slices, keys, count, records);
+	for (uint32_t i = 0; i < count; i++) {
+		void *context;
+
+		if (unlikely(!records[i])) {
+			flx_stats_fail(stats, ENOSPC);
+			flx_worker_end(worker, elems[i].msg);
+			continue;
+		}
+		context = flx_record_open(&type->layout, records[i]);
+		if (likely(!handle(worker, fluxion->handler, &elems[i], records[i], context,
+				   stats)))
+			good++;
+	}
+	flx_store_settle(type, worker->index);
+	return good;
+}
+
+/* ARP packets, and messages that wait for an address; frames come out. */
+static uint32_t run_arp(struct flx_worker *worker, const struct flx_elem *elems, uint32_t count)
+{
+	struct flx_shared *shared = worker->shared;
+	struct flx_stats *stats = worker->stats;
+	struct flx_elem out[FLX_ARP_OUT_MAX];
+	uint64_t now_us = flx_now_us(&worker->call), made = 0, consumed = 0;
+	uint64_t dropped = flx_drops_sum(&stats->drops);
+	uint32_t frames;
+
+	frames = flx_arp_handle(shared->arp, shared->edge, elems, count, now_us, out,
+				FLX_ARP_OUT_MAX, &stats->drops, &made, &consumed);
+	stats->edge_generated += made;
+	stats->edge_consumed += consumed;
+	flx_purse_spend(&worker->purse, made);
+	flx_purse_return(&worker->purse, consumed + flx_drops_sum(&stats->drops) - dropped);
+	flx_worker_route(worker, out, frames);
+	return count;
+}
+
+/* Handles @count messages of one fluxion, at most a batch. */
+static void run_batch(struct flx_worker *worker, uint32_t number, const struct flx_elem *elems,
+		      uint32_t count)
+{
+	const struct flx_fluxion_entry *fluxion = &worker->fluxions[number];
+	struct flx_fluxion_stats *stats = &worker->stats->fluxion[number];
+	uint32_t good;
+
+	worker->call.targets = fluxion->targets;
+	if (unlikely(number == FLX_FLUXION_ARP)) {
+		good = run_arp(worker, elems, count);
+	} else if (unlikely(number == FLX_FLUXION_TX)) {
+		route_tx(worker, elems, count);
+		good = count;
+	} else if (fluxion->has_context) {
+		good = run_context(worker, fluxion, elems, count, stats);
+	} else if (fluxion->batch) {
+		good = run_whole(worker, fluxion, elems, count, stats);
+	} else {
+		good = run_plain(worker, fluxion, elems, count, stats);
+	}
+	stats->handled += good;
+	commit_sends(worker);
+}
+
+/* A batch off the head of a fluxion's vector. */
+static uint32_t run_vector(struct flx_worker *worker, uint32_t number)
+{
+	struct flx_fifo *vector = &worker->vectors[number];
+	struct flx_elem *elems;
+	uint32_t count = flx_fifo_peek(vector, &elems);
+
+	run_batch(worker, number, elems, count);
+	flx_fifo_pop(vector, &worker->chunks, count);
+	if (!vector->count)
+		worker->pending[number / 64] &= ~(1ull << (number % 64));
+	return count;
+}
+
+void flx_worker_sort(struct flx_worker *worker, const struct flx_elem *elems, uint32_t count)
+{
+	for (uint32_t run; count; elems += run, count -= run) {
+		uint32_t number = elems->fluxion;
+
+		run = run_of_fluxion(elems, count);
+		if (run >= DIRECT && !worker->vectors[number].count) {
+			worker->stats->fluxion[number].arrived += run;
+			run_batch(worker, number, elems, run);
+		} else {
+			push_vector(worker, number, elems, run);
+		}
+	}
+}
+
+uint32_t flx_worker_dispatch(struct flx_worker *worker)
+{
+	const uint32_t words = sizeof(worker->pending) / sizeof(worker->pending[0]);
+	uint32_t handled = 0;
+
+	/*
+	 * In the order of numbers, and each word is read again after each batch: a chain declared
+	 * in order runs from end to end in one turn. A fluxion runs at most once per turn, so that
+	 * none starves.
+	 */
+	for (uint32_t w = 0; w < words; w++) {
+		uint64_t not_yet = ~0ull;
+
+		while (worker->pending[w] & not_yet) {
+			uint32_t bit = (uint32_t)__builtin_ctzll(worker->pending[w] & not_yet);
+
+			handled += run_vector(worker, w * 64 + bit);
+			not_yet &= bit == 63 ? 0 : ~0ull << (bit + 1);
+		}
+	}
+	return handled;
+}

@@ -1,0 +1,500 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "fabric/fabric.h"
+
+#include <arpa/inet.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include <rte_cycles.h>
+#include <rte_eal.h>
+#include <rte_launch.h>
+#include <rte_lcore.h>
+#include <urcu-qsbr.h>
+
+#include "fabric/memory.h"
+#include "fabric/setup.h"
+#include "fabric/worker.h"
+#include "pmd-config/pool.h"
+
+/* A worker that does not answer for this long is named: a handler waits, or its CPU is taken. */
+#define SNAPSHOT_WAIT_US 1000000
+/* How long to wait for a link at start: autonegotiation takes up to 3 s on copper. */
+#define LINK_WAIT_MS 5000
+/* Backlog of a TX queue that takes nothing: shorter drops at a hiccup, longer holds credits. */
+#define TX_STALL_MS 100
+/* Neighbours at most, and messages that wait for one of them (RFC 1122 asks for at least one). */
+#define ARP_ENTRIES 1024
+#define ARP_WAITING 8
+
+struct flx_fabric {
+	struct flx_setup setup; /* what was decided before EAL */
+	struct flx_shared shared;
+	struct flx_registry registry;
+	struct flx_port port[FLX_PORTS_MAX];
+	uint32_t ports_started;
+	struct rte_mempool *arp_pool;
+	uint16_t *udp_listeners; /* by UDP port, host byte order */
+	uint32_t buffers;	 /* of the message pool */
+	bool eal_started;
+	uint32_t workers_launched;
+	struct flx_ledger previous; /* for busy shares */
+};
+
+static void sleep_us(uint32_t us)
+{
+	struct timespec time = {.tv_sec = us / 1000000, .tv_nsec = us % 1000000 * 1000};
+
+	nanosleep(&time, NULL);
+}
+
+/* ------------------------------------------------------------------------------------------ check */
+
+int flx_fabric_check(struct flx_program *program, const struct flx_options *options, FILE *out)
+{
+	struct flx_registry *registry = malloc(sizeof(*registry));
+	struct flx_setup *setup = malloc(sizeof(*setup));
+	int error = -ENOMEM;
+
+	if (!registry || !setup)
+		goto err_memory;
+	error = flx_registry_init(registry, program);
+	if (error)
+		goto err_memory;
+	error = flx_setup_make(setup, options, false);
+	if (!error)
+		flx_setup_print(setup, registry, out);
+	flx_registry_fini(registry);
+err_memory:
+	free(setup);
+	free(registry);
+	return error;
+}
+
+/* ------------------------------------------------------------------------------------- bringing up */
+
+static struct rte_mempool *start_pool(const char *name, uint32_t buffers, uint32_t cache)
+{
+	return flx_pool_alloc(name, buffers, cache,
+			      sizeof(struct flx_msg) - sizeof(struct rte_mbuf),
+			      RTE_PKTMBUF_HEADROOM + FLX_BUFFER_DATA, -1);
+}
+
+static int start_pools(struct flx_fabric *fabric)
+{
+	fabric->buffers = fabric->setup.buffers;
+	fabric->shared.pool = start_pool("flx_messages", fabric->buffers, FLX_POOL_CACHE);
+	fabric->arp_pool = start_pool("flx_arp", FLX_ARP_BUFFERS, 0);
+	return fabric->shared.pool && fabric->arp_pool ? 0 : -ENOMEM;
+}
+
+static int start_edges(struct flx_fabric *fabric)
+{
+	struct flx_registry *registry = &fabric->registry;
+
+	fabric->udp_listeners = calloc(UINT16_MAX + 1, sizeof(*fabric->udp_listeners));
+	if (!fabric->udp_listeners)
+		return -ENOMEM;
+	for (uint32_t l = 0; l < registry->listener_count; l++)
+		fabric->udp_listeners[registry->listener[l].port] = registry->listener[l].fluxion;
+	fabric->shared.arp = flx_arp_alloc(ARP_ENTRIES, ARP_WAITING, fabric->arp_pool);
+	return fabric->shared.arp ? 0 : -ENOMEM;
+}
+
+static bool wants_flow_hash(const struct flx_registry *registry)
+{
+	for (uint32_t g = 0; g < registry->group_count; g++)
+		if (registry->group[g].mode == FLX_PLACE_FLOW)
+			return true;
+	return false;
+}
+
+static void describe_edge(struct flx_fabric *fabric, uint32_t index)
+{
+	const struct flx_port *port = &fabric->port[index];
+	const struct flx_address *address = &fabric->setup.address[index];
+
+	fabric->shared.edge[index] = (struct flx_edge_port){
+		.index = (uint16_t)index,
+		.port_id = port->id,
+		.mtu = port->mtu,
+		.ip = address->ip,
+		.mask = address->mask,
+		.gateway = address->gateway,
+		.mac = port->mac,
+		.rx_checksums = port->rx_checksums,
+		.tx_ip_checksum = port->tx_ip_checksum,
+		.tx_udp_checksum = port->tx_udp_checksum,
+		.flow_hash = wants_flow_hash(&fabric->registry),
+		.port_flow_hash = port->port_flow_hash,
+		.rss = &port->rss,
+		.udp_listeners = fabric->udp_listeners,
+		.arp = fabric->shared.arp,
+	};
+}
+
+static int start_ports(struct flx_fabric *fabric, const struct flx_options *options, FILE *out)
+{
+	struct flx_setup *setup = &fabric->setup;
+	struct flx_port_conf conf = {
+		.queues = (uint16_t)setup->plan.worker_count,
+		.pool = fabric->shared.pool,
+		.flow_hash = wants_flow_hash(&fabric->registry),
+		.rss_key = options->rss_key_given ? options->rss_key : NULL,
+		.link_wait_ms = LINK_WAIT_MS,
+	};
+
+	for (uint32_t p = 0; p < setup->port_count; p++) {
+		struct flx_port *port = &fabric->port[p];
+		int error = flx_port_start(port, &setup->spec[p], &conf);
+		char mac[RTE_ETHER_ADDR_FMT_SIZE], ip[INET_ADDRSTRLEN];
+
+		if (error)
+			return error;
+		fabric->ports_started++;
+		describe_edge(fabric, p);
+		rte_ether_format_addr(mac, sizeof(mac), &port->mac);
+		inet_ntop(AF_INET, &setup->address[p].ip, ip, sizeof(ip));
+		if (out)
+			fprintf(out, "port %u: %s, driver %s, %u RX and %u TX queues, MAC %s, IP %s\n",
+				p, port->spec.text, port->profile->driver, port->rx_queues,
+				port->tx_queues, mac, ip);
+	}
+	fabric->shared.port_count = setup->port_count;
+	return 0;
+}
+
+static int start_contexts(struct flx_fabric *fabric)
+{
+	struct flx_registry *registry = &fabric->registry;
+	struct flx_shared *shared = &fabric->shared;
+
+	shared->context_types = calloc(registry->group_count, sizeof(*shared->context_types));
+	if (!shared->context_types)
+		return -ENOMEM;
+	for (uint32_t g = 0; g < registry->group_count; g++) {
+		const struct flx_group *group = &registry->group[g];
+		struct flx_context_type_conf conf = {
+			.name = group->name,
+			.key_size = group->key_size,
+			.context_size = group->context_size,
+			.capacity = group->key ? group->context_capacity : 1,
+			.worker_count = shared->worker_count,
+			.huge = fabric->setup.huge,
+			.init = group->context_init,
+		};
+
+		if (!group->context_size)
+			continue;
+		shared->context_types[g] = flx_context_type_alloc(&conf);
+		if (!shared->context_types[g])
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+/* Queue q of a port is worker q's. A worker without one sends by the worker that shares its place. */
+static void assign_queues(struct flx_fabric *fabric, struct flx_worker *worker)
+{
+	for (uint32_t p = 0; p < fabric->shared.port_count; p++) {
+		const struct flx_port *port = &fabric->port[p];
+		struct flx_tx *tx = &worker->tx[p];
+
+		tx->ethdev = port->id;
+		tx->queue = (uint16_t)(worker->index % port->tx_queues);
+		tx->has_queue = worker->index < port->tx_queues;
+		tx->owner = (uint8_t)tx->queue;
+		if (worker->index < port->rx_queues)
+			worker->rx[worker->rx_count++] = (struct flx_rx){
+				.ethdev = port->id,
+				.queue = (uint16_t)worker->index,
+				.port = (uint8_t)p,
+			};
+	}
+	worker->runs_arp = worker->index == 0;
+	flx_idle_init(&worker->idle, worker->rx_count > 0);
+}
+
+static int make_workers(struct flx_fabric *fabric)
+{
+	struct flx_shared *shared = &fabric->shared;
+	const struct flx_plan *plan = &fabric->setup.plan;
+	uint32_t count = shared->worker_count;
+	/* Half the credits at most lie unused in purses, so that none starves beside a full one. */
+	uint32_t keep = RTE_MIN(4u * FLX_CREDIT_BLOCK, fabric->setup.credits / (2 * count));
+
+	for (uint32_t w = 0; w < count; w++) {
+		struct flx_worker *worker =
+			flx_worker_alloc(shared, w, plan->worker[w].numa,
+					 fabric->setup.credits + FLX_ARP_BUFFERS, keep);
+
+		if (!worker)
+			return -ENOMEM;
+		shared->workers[w] = worker;
+		assign_queues(fabric, worker);
+	}
+	for (uint32_t from = 0; from < count; from++) {
+		for (uint32_t to = 0; to < count; to++) {
+			char name[32];
+			int error;
+
+			if (from == to)
+				continue;
+			snprintf(name, sizeof(name), "flx_lane_%u_%u", from, to);
+			error = flx_lane_init(&shared->lanes[from * count + to], name,
+					      fabric->setup.lane_size, plan->worker[to].numa,
+					      &shared->workers[from]->chunks);
+			if (error)
+				return error;
+		}
+	}
+	return 0;
+}
+
+static int start_workers(struct flx_fabric *fabric)
+{
+	struct flx_shared *shared = &fabric->shared;
+	uint32_t count = shared->worker_count;
+	int error;
+
+	shared->registry = &fabric->registry;
+	shared->start_tsc = rte_rdtsc();
+	shared->tsc_hz = rte_get_tsc_hz();
+	shared->stall_tsc = shared->tsc_hz / 1000 * TX_STALL_MS;
+	flx_credit_pool_init(&shared->credits, fabric->setup.credits);
+	shared->workers = calloc(count, sizeof(*shared->workers));
+	shared->lanes = flx_memory_alloc("lanes", (size_t)count * count * sizeof(*shared->lanes), -1);
+	shared->routes = flx_routes_alloc(fabric->registry.group_count, count);
+	if (!shared->workers || !shared->lanes || !shared->routes)
+		return -ENOMEM;
+	error = make_workers(fabric);
+	for (uint32_t w = 0; !error && w < count; w++) {
+		error = rte_eal_remote_launch(flx_worker_run, shared->workers[w], w + 1);
+		if (!error)
+			fabric->workers_launched++;
+	}
+	return error;
+}
+
+int flx_fabric_start(struct flx_fabric **out_fabric, struct flx_program *program,
+		     const struct flx_options *options, FILE *out)
+{
+	struct flx_fabric *fabric = aligned_alloc(FLX_CACHE_LINE, sizeof(*fabric));
+	int error = -ENOMEM;
+
+	if (!fabric)
+		return error;
+	memset(fabric, 0, sizeof(*fabric));
+	error = flx_registry_init(&fabric->registry, program);
+	if (!error)
+		error = flx_setup_make(&fabric->setup, options, true);
+	if (error)
+		goto err_stop;
+	if (out)
+		flx_setup_print(&fabric->setup, &fabric->registry, out);
+	fabric->shared.worker_count = fabric->setup.plan.worker_count;
+	error = flx_eal_start(&fabric->setup.eal);
+	if (error)
+		goto err_stop;
+	fabric->eal_started = true;
+	error = start_pools(fabric);
+	if (!error)
+		error = start_edges(fabric);
+	if (!error)
+		error = start_ports(fabric, options, out);
+	if (!error)
+		error = start_contexts(fabric);
+	if (!error)
+		error = start_workers(fabric);
+	if (error)
+		goto err_stop;
+	if (out)
+		fflush(out);
+	*out_fabric = fabric;
+	return 0;
+err_stop:
+	if (error == -ENOMEM)
+		flx_error("not enough memory to start; lower --credits or --workers, or free some");
+	flx_fabric_stop(fabric, NULL);
+	return error;
+}
+
+const struct flx_port *flx_fabric_port(const struct flx_fabric *fabric, uint32_t index)
+{
+	return &fabric->port[index];
+}
+
+/* --------------------------------------------------------------------------------------- the ledger */
+
+/* Waits for worker @w to take snapshot @number; false, and a warning, when it does not answer. */
+static bool await_snapshot(struct flx_fabric *fabric, uint32_t w, uint32_t number)
+{
+	struct flx_worker *worker = fabric->shared.workers[w];
+
+	if (atomic_load_explicit(&fabric->shared.state, memory_order_relaxed) == FLX_STOP) {
+		flx_worker_snapshot(worker, number);
+		return true;
+	}
+	for (uint32_t waited_us = 0; waited_us < SNAPSHOT_WAIT_US; waited_us += 50) {
+		/* Pairs with the release in flx_worker_snapshot. */
+		if (atomic_load_explicit(&worker->snapshot_done, memory_order_acquire) == number)
+			return true;
+		flx_idle_wake(&worker->idle);
+		sleep_us(50);
+	}
+	flx_warn("worker %u does not answer for %u ms: a handler waits, or its CPU %u is taken by "
+		 "another process",
+		 w, SNAPSHOT_WAIT_US / 1000, fabric->setup.plan.worker[w].cpu);
+	return false;
+}
+
+static void add_ports(struct flx_fabric *fabric, struct flx_ledger *ledger)
+{
+	ledger->port_count = fabric->shared.port_count;
+	for (uint32_t p = 0; p < ledger->port_count; p++) {
+		struct flx_port_ledger *row = &ledger->port[p];
+		struct flx_port_counters counters;
+
+		snprintf(row->name, sizeof(row->name), "%.63s", fabric->port[p].spec.text);
+		if (flx_port_counters(&fabric->port[p], &counters))
+			continue;
+		row->refused = counters.rx_missed;
+		row->rx_nombuf = counters.rx_nombuf;
+		row->rx_errors = counters.rx_errors;
+		row->tx_errors = counters.tx_errors;
+	}
+}
+
+static void add_worker(struct flx_fabric *fabric, struct flx_ledger *ledger, uint32_t w)
+{
+	const struct flx_worker *worker = fabric->shared.workers[w];
+	const struct flx_stats *snapshot = worker->snapshot;
+	uint64_t total, busy;
+
+	flx_stats_sum(ledger, snapshot, worker->snapshot_pending);
+	for (uint32_t f = FLX_FLUXION_FIRST; f < snapshot->fluxion_count; f++)
+		ledger->worker_handled[w] += snapshot->fluxion[f].handled + snapshot->fluxion[f].failed;
+	ledger->worker_busy_tsc[w] = snapshot->busy_tsc;
+	ledger->worker_total_tsc[w] = snapshot->total_tsc;
+	total = snapshot->total_tsc - fabric->previous.worker_total_tsc[w];
+	busy = snapshot->busy_tsc - fabric->previous.worker_busy_tsc[w];
+	ledger->worker_busy_pct[w] = total ? (uint32_t)(busy * 100 / total) : 0;
+}
+
+void flx_fabric_ledger(struct flx_fabric *fabric, struct flx_ledger *ledger)
+{
+	struct flx_shared *shared = &fabric->shared;
+	uint32_t number = atomic_load_explicit(&shared->snapshot_wanted, memory_order_relaxed) + 1;
+
+	memset(ledger, 0, sizeof(*ledger));
+	add_ports(fabric, ledger);
+	ledger->fluxion_count = fabric->registry.fluxion_count;
+	for (uint32_t f = 0; f < ledger->fluxion_count; f++)
+		snprintf(ledger->fluxion[f].id, sizeof(ledger->fluxion[f].id), "%s",
+			 fabric->registry.fluxion[f].id);
+	ledger->worker_count = shared->worker_count;
+	atomic_store_explicit(&shared->snapshot_wanted, number, memory_order_relaxed);
+	for (uint32_t w = 0; w < shared->worker_count; w++)
+		if (await_snapshot(fabric, w, number))
+			add_worker(fabric, ledger, w);
+		else
+			ledger->stalled_workers++;
+	flx_stats_balance(ledger);
+	for (uint32_t g = 0; g < fabric->registry.group_count; g++)
+		if (shared->context_types[g])
+			ledger->contexts += flx_context_type_count(shared->context_types[g]);
+	ledger->pool_size = fabric->buffers;
+	ledger->pool_free = rte_mempool_avail_count(shared->pool);
+	fabric->previous = *ledger;
+}
+
+/* ------------------------------------------------------------------------------------- taking down */
+
+int flx_fabric_drain(struct flx_fabric *fabric, uint32_t timeout_ms,
+		     const volatile int *interrupted)
+{
+	struct flx_ledger *ledger = malloc(sizeof(*ledger));
+	int error = -ETIMEDOUT;
+
+	if (!ledger)
+		return -ENOMEM;
+	atomic_store_explicit(&fabric->shared.state, FLX_DRAIN, memory_order_relaxed);
+	for (uint32_t waited_ms = 0; waited_ms < timeout_ms; waited_ms += 10) {
+		flx_fabric_ledger(fabric, ledger);
+		if (ledger->in_flight == 0) {
+			error = 0;
+			break;
+		}
+		if (interrupted && *interrupted) {
+			error = -EINTR;
+			break;
+		}
+		sleep_us(10000);
+	}
+	free(ledger);
+	return error;
+}
+
+static void free_workers(struct flx_shared *shared)
+{
+	uint32_t count = shared->worker_count;
+
+	for (uint32_t i = 0; shared->lanes && i < count * count; i++)
+		if (shared->lanes[i].ring)
+			flx_lane_fini(&shared->lanes[i]);
+	for (uint32_t w = 0; shared->workers && w < count; w++)
+		flx_worker_free(shared->workers[w]);
+	free(shared->workers);
+	flx_memory_free(shared->lanes);
+	flx_routes_free(shared->routes);
+}
+
+static void stop_workers(struct flx_fabric *fabric)
+{
+	atomic_store_explicit(&fabric->shared.state, FLX_STOP, memory_order_relaxed);
+	for (uint32_t w = 0; w < fabric->workers_launched; w++) {
+		flx_idle_wake(&fabric->shared.workers[w]->idle);
+		rte_eal_wait_lcore(w + 1);
+	}
+	for (uint32_t w = 0; w < fabric->workers_launched; w++)
+		flx_worker_abandon(fabric->shared.workers[w]);
+}
+
+/* Buffers of @pool that are not back in it; frees it. */
+static uint32_t free_pool(struct rte_mempool *pool, uint32_t size)
+{
+	uint32_t missing = pool ? size - rte_mempool_avail_count(pool) : 0;
+
+	rte_mempool_free(pool);
+	return missing;
+}
+
+uint32_t flx_fabric_stop(struct flx_fabric *fabric, struct flx_ledger *ledger)
+{
+	struct flx_shared *shared = &fabric->shared;
+	uint32_t missing, kept = 0;
+
+	stop_workers(fabric);
+	if (ledger)
+		flx_fabric_ledger(fabric, ledger);
+	for (uint32_t p = 0; p < fabric->ports_started; p++)
+		kept += flx_port_stop(&fabric->port[p]);
+	free_workers(shared);
+	for (uint32_t g = 0; shared->context_types && g < fabric->registry.group_count; g++)
+		if (shared->context_types[g])
+			flx_context_type_free(shared->context_types[g]);
+	free(shared->context_types);
+	if (shared->arp)
+		flx_arp_free(shared->arp);
+	free(fabric->udp_listeners);
+	missing = free_pool(shared->pool, fabric->buffers) - kept;
+	if (ledger) {
+		ledger->pool_kept = kept;
+		ledger->pool_free = fabric->buffers - kept - missing;
+	}
+	missing += free_pool(fabric->arp_pool, FLX_ARP_BUFFERS);
+	if (fabric->eal_started)
+		flx_eal_stop();
+	flx_registry_fini(&fabric->registry);
+	free(fabric);
+	return missing;
+}

@@ -1,0 +1,406 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "fabric/worker.h"
+
+#include <sys/prctl.h>
+
+#include <rte_cycles.h>
+#include <urcu-qsbr.h>
+
+#include "fabric/memory.h"
+
+/* Turns between two looks at clocks that need not be exact (ARP retries). */
+#define ARP_PERIOD_US 10000
+
+/* ------------------------------------------------------------------------------------- the stages
+ */
+
+/* A burst of one RX queue through the edge. Admits only what there are credits for. */
+static uint32_t poll_queue(struct flx_worker *worker, const struct flx_rx *rx)
+{
+	struct flx_stats *stats = worker->stats;
+	struct rte_mbuf *frames[FLX_BATCH];
+	struct flx_elem elems[FLX_BATCH];
+	uint32_t count, kept;
+
+	if (unlikely(!flx_purse_has(&worker->purse, FLX_BATCH))) {
+		stats->refused_turns++;
+		return 0;
+	}
+	count = rte_eth_rx_burst(rx->ethdev, rx->queue, frames, FLX_BATCH);
+	if (!count)
+		return 0;
+	kept = flx_edge_recv(&worker->shared->edge[rx->port], frames, count, elems, &stats->drops);
+	stats->port[rx->port].received += count;
+	flx_purse_spend(&worker->purse, kept);
+	flx_worker_route(worker, elems, kept);
+	return count;
+}
+
+static uint32_t poll_ports(struct flx_worker *worker)
+{
+	uint32_t work = 0;
+
+	if (unlikely(worker->congested)) {
+		worker->stats->refused_turns++;
+		return 0;
+	}
+	for (uint32_t i = 0; i < worker->rx_count; i++)
+		work += poll_queue(worker, &worker->rx[i]);
+	return work;
+}
+
+/*
+ * A burst of one lane. A long run for one fluxion that has nothing older waiting is handled where
+ * it lies; everything else is sorted by fluxion into vectors. No message is touched.
+ */
+static uint32_t poll_lane(struct flx_worker *worker, struct flx_lane *lane)
+{
+	struct flx_lane_part parts[2];
+	uint32_t count = flx_lane_peek(lane, parts, FLX_BATCH);
+
+	if (!count)
+		return 0;
+	for (uint32_t p = 0; p < 2; p++)
+		flx_worker_sort(worker, parts[p].elems, parts[p].count);
+	flx_lane_take(lane, count);
+	worker->stats->taken += count;
+	return count;
+}
+
+static uint32_t poll_lanes(struct flx_worker *worker)
+{
+	uint32_t work = 0;
+
+	for (uint32_t from = 0; from < worker->worker_count; from++)
+		if (from != worker->index)
+			work += poll_lane(worker,
+					  &worker->shared->lanes[from * worker->worker_count +
+								 worker->index]);
+	return work;
+}
+
+static void flush_lanes(struct flx_worker *worker)
+{
+	uint64_t lanes = worker->dirty_lanes;
+
+	worker->congested = false;
+	while (lanes) {
+		uint32_t to = (uint32_t)__builtin_ctzll(lanes);
+		struct flx_lane *lane = &worker->lanes_out[to];
+
+		lanes &= lanes - 1;
+		flx_lane_flush(lane, &worker->chunks);
+		flx_idle_wake(&worker->shared->workers[to]->idle);
+		if (lane->staging.count)
+			worker->congested = true;
+		else
+			worker->dirty_lanes &= ~(1ull << to);
+	}
+}
+
+/* Drops all that waits in @fifo, under @drop. */
+static void drop_fifo(struct flx_worker *worker, struct flx_fifo *fifo, enum flx_drop drop)
+{
+	struct flx_elem *elems;
+	uint32_t row;
+
+	while ((row = flx_fifo_peek(fifo, &elems)) != 0) {
+		for (uint32_t i = 0; i < row; i++)
+			flx_worker_end(worker, elems[i].msg);
+		worker->stats->drops.count[drop] += row;
+		flx_fifo_pop(fifo, &worker->chunks, row);
+	}
+}
+
+/* A port that takes nothing for too long: what waits is dropped, so that credits come back. */
+static void drop_stalled(struct flx_worker *worker, struct flx_tx *tx)
+{
+	drop_fifo(worker, &tx->frames, FLX_DROP_tx_stalled);
+	tx->stuck_since_tsc = 0;
+}
+
+static uint32_t flush_port(struct flx_worker *worker, uint32_t port)
+{
+	struct flx_tx *tx = &worker->tx[port];
+	struct rte_mbuf *frames[FLX_BATCH];
+	struct flx_elem *elems;
+	uint32_t sent = 0, row;
+
+	while ((row = flx_fifo_peek(&tx->frames, &elems)) != 0) {
+		uint16_t took;
+
+		for (uint32_t i = 0; i < row; i++)
+			frames[i] = &elems[i].msg->mbuf;
+		took = rte_eth_tx_burst(tx->ethdev, tx->queue, frames, (uint16_t)row);
+		flx_fifo_pop(&tx->frames, &worker->chunks, took);
+		sent += took;
+		if (took < row)
+			break;
+	}
+	if (sent || !tx->frames.count)
+		tx->stuck_since_tsc = 0;
+	else if (!tx->stuck_since_tsc)
+		tx->stuck_since_tsc = worker->now_tsc;
+	else if (worker->now_tsc - tx->stuck_since_tsc > worker->shared->stall_tsc)
+		drop_stalled(worker, tx);
+	worker->stats->port[port].delivered += sent;
+	flx_purse_return(&worker->purse, sent);
+	return sent;
+}
+
+static uint32_t flush_ports(struct flx_worker *worker)
+{
+	uint32_t work = 0;
+
+	for (uint32_t port = 0; port < worker->port_count; port++)
+		if (worker->tx[port].frames.count)
+			work += flush_port(worker, port);
+	return work;
+}
+
+/* The clock of the ARP fluxion. */
+static void poll_arp(struct flx_worker *worker)
+{
+	struct flx_shared *shared = worker->shared;
+	struct flx_stats *stats = worker->stats;
+	struct flx_elem out[FLX_ARP_OUT_MAX];
+	uint64_t made = 0, dropped = flx_drops_sum(&stats->drops);
+	uint32_t frames;
+
+	if (likely(worker->now_tsc < worker->arp_next_tsc))
+		return;
+	worker->arp_next_tsc = worker->now_tsc + shared->tsc_hz / 1000000 * ARP_PERIOD_US;
+	if (unlikely(atomic_load_explicit(&shared->state, memory_order_relaxed) != FLX_RUN))
+		flx_arp_flush(shared->arp, &stats->drops);
+	frames =
+		flx_arp_poll(shared->arp, shared->edge, shared->port_count,
+			     flx_now_us(&worker->call), out, FLX_ARP_OUT_MAX, &stats->drops, &made);
+	stats->edge_generated += made;
+	flx_purse_spend(&worker->purse, made);
+	flx_purse_return(&worker->purse, flx_drops_sum(&stats->drops) - dropped);
+	flx_worker_route(worker, out, frames);
+}
+
+/* ------------------------------------------------------------------------------------ the accounts
+ */
+
+/* Messages in this worker's own queues, by looking at them; staging counts as put on its lane. */
+static uint64_t count_held(struct flx_worker *worker, uint32_t *pending)
+{
+	uint64_t held = worker->runs_arp ? flx_arp_waiting(worker->shared->arp) : 0;
+
+	for (uint32_t f = 0; f < worker->stats->fluxion_count; f++) {
+		pending[f] = worker->vectors[f].count;
+		held += pending[f];
+	}
+	for (uint32_t p = 0; p < worker->port_count; p++)
+		held += worker->tx[p].frames.count;
+	return held;
+}
+
+void flx_worker_snapshot(struct flx_worker *worker, uint32_t number)
+{
+	worker->stats->held = count_held(worker, worker->snapshot_pending);
+	memcpy(worker->snapshot, worker->stats, flx_stats_size(worker->stats->fluxion_count));
+	/* Pairs with the acquire in flx_fabric_ledger: the copy is whole when the number is seen.
+	 */
+	atomic_store_explicit(&worker->snapshot_done, number, memory_order_release);
+}
+
+/* End of a turn: quiescent for RCU, one clock read, snapshot if one is wanted. */
+static void account(struct flx_worker *worker, uint32_t work)
+{
+	struct flx_stats *stats = worker->stats;
+	uint64_t now = rte_rdtsc();
+	uint32_t wanted;
+
+	stats->turns++;
+	stats->total_tsc += now - worker->now_tsc;
+	if (work)
+		stats->busy_tsc += now - worker->now_tsc;
+	worker->now_tsc = now;
+	urcu_qsbr_quiescent_state();
+	worker->routes = rcu_dereference(worker->shared->routes);
+	wanted = atomic_load_explicit(&worker->shared->snapshot_wanted, memory_order_relaxed);
+	if (unlikely(wanted != atomic_load_explicit(&worker->snapshot_done, memory_order_relaxed)))
+		flx_worker_snapshot(worker, wanted);
+}
+
+/* -------------------------------------------------------------------------------------- the loop
+ */
+
+uint32_t flx_worker_turn(struct flx_worker *worker)
+{
+	uint32_t work = 0;
+
+	if (likely(atomic_load_explicit(&worker->shared->state, memory_order_relaxed) == FLX_RUN))
+		work += poll_ports(worker);
+	work += poll_lanes(worker);
+	work += flx_worker_dispatch(worker);
+	if (worker->runs_arp)
+		poll_arp(worker);
+	flush_lanes(worker);
+	work += flush_ports(worker);
+	account(worker, work);
+	return work;
+}
+
+/* Whether something waits that no wake-up announces: on lanes, in staging, for a TX queue. */
+static bool has_work(struct flx_worker *worker)
+{
+	uint32_t state = atomic_load_explicit(&worker->shared->state, memory_order_relaxed);
+	uint32_t wanted =
+		atomic_load_explicit(&worker->shared->snapshot_wanted, memory_order_relaxed);
+
+	if (worker->dirty_lanes || state == FLX_STOP ||
+	    wanted != atomic_load_explicit(&worker->snapshot_done, memory_order_relaxed))
+		return true;
+	for (uint32_t f = 0; f < sizeof(worker->pending) / sizeof(worker->pending[0]); f++)
+		if (worker->pending[f])
+			return true;
+	for (uint32_t p = 0; p < worker->port_count; p++)
+		if (worker->tx[p].frames.count)
+			return true;
+	for (uint32_t from = 0; from < worker->worker_count; from++)
+		if (from != worker->index &&
+		    !flx_lane_empty(
+			    &worker->shared->lanes[from * worker->worker_count + worker->index]))
+			return true;
+	return false;
+}
+
+static void rest(struct flx_worker *worker)
+{
+	uint64_t now;
+
+	if (flx_idle_next(&worker->idle) == FLX_IDLE_SPIN)
+		return;
+	flx_idle_announce(&worker->idle);
+	if (has_work(worker)) {
+		flx_idle_retract(&worker->idle);
+		return;
+	}
+	/* Offline: no grace period waits for a sleeper, and it holds no pointer meanwhile. */
+	urcu_qsbr_thread_offline();
+	flx_idle_sleep(&worker->idle);
+	urcu_qsbr_thread_online();
+	worker->routes = rcu_dereference(worker->shared->routes);
+	/* The time asleep is not part of the turn that follows. */
+	now = rte_rdtsc();
+	worker->stats->total_tsc += now - worker->now_tsc;
+	worker->now_tsc = now;
+}
+
+int flx_worker_run(void *argument)
+{
+	struct flx_worker *worker = argument;
+
+	/* The kernel adds up to 50 us to a sleep unless told not to. */
+	prctl(PR_SET_TIMERSLACK, 1);
+	urcu_qsbr_register_thread();
+	worker->routes = rcu_dereference(worker->shared->routes);
+	worker->now_tsc = rte_rdtsc();
+	while (atomic_load_explicit(&worker->shared->state, memory_order_relaxed) != FLX_STOP) {
+		if (flx_worker_turn(worker))
+			flx_idle_busy(&worker->idle);
+		else
+			rest(worker);
+	}
+	urcu_qsbr_unregister_thread();
+	return 0;
+}
+
+/* ----------------------------------------------------------------------------------------- set-up
+ */
+
+struct flx_worker *flx_worker_alloc(struct flx_shared *shared, uint32_t index, int numa,
+				    uint32_t elems, uint32_t keep)
+{
+	uint32_t fluxions = shared->registry->fluxion_count;
+	uint32_t fifos = fluxions + FLX_PORTS_MAX + shared->worker_count;
+	struct flx_worker *worker = flx_memory_alloc("worker", sizeof(*worker), numa);
+
+	if (!worker)
+		return NULL;
+	worker->vectors = flx_memory_alloc("vectors", fluxions * sizeof(*worker->vectors), numa);
+	worker->stats = flx_memory_alloc("stats", flx_stats_size(fluxions), numa);
+	worker->snapshot = flx_memory_alloc("snapshot", flx_stats_size(fluxions), numa);
+	worker->snapshot_pending =
+		flx_memory_alloc("pending", fluxions * sizeof(*worker->snapshot_pending), numa);
+	if (!worker->vectors || !worker->stats || !worker->snapshot || !worker->snapshot_pending ||
+	    flx_chunk_pool_init(&worker->chunks, elems, fifos, numa)) {
+		flx_worker_free(worker);
+		return NULL;
+	}
+	worker->shared = shared;
+	worker->fluxions = shared->registry->fluxion;
+	worker->lanes_out = &shared->lanes[index * shared->worker_count];
+	worker->routes = shared->routes;
+	worker->index = index;
+	worker->worker_count = shared->worker_count;
+	worker->port_count = shared->port_count;
+	worker->stats->fluxion_count = fluxions;
+	worker->call.worker = worker;
+	worker->call.sends = worker->sends;
+	for (uint32_t f = 0; f < fluxions; f++)
+		flx_fifo_init(&worker->vectors[f], &worker->chunks);
+	for (uint32_t p = 0; p < FLX_PORTS_MAX; p++)
+		flx_fifo_init(&worker->tx[p].frames, &worker->chunks);
+	flx_purse_init(&worker->purse, &shared->credits, keep);
+	flx_idle_init(&worker->idle, true);
+	return worker;
+}
+
+/* Drops all that lies on @lane, as stopped. */
+static void drop_lane(struct flx_worker *worker, struct flx_lane *lane)
+{
+	struct flx_lane_part parts[2];
+	uint32_t count;
+
+	while ((count = flx_lane_peek(lane, parts, FLX_BATCH)) != 0) {
+		for (uint32_t p = 0; p < 2; p++)
+			for (uint32_t i = 0; i < parts[p].count; i++)
+				flx_worker_end(worker, parts[p].elems[i].msg);
+		flx_lane_take(lane, count);
+		worker->stats->taken += count;
+		worker->stats->drops.count[FLX_DROP_stopped] += count;
+	}
+}
+
+void flx_worker_abandon(struct flx_worker *worker)
+{
+	struct flx_stats *stats = worker->stats;
+
+	for (uint32_t from = 0; from < worker->worker_count; from++)
+		if (from != worker->index)
+			drop_lane(worker,
+				  &worker->shared
+					   ->lanes[from * worker->worker_count + worker->index]);
+	for (uint32_t f = 0; f < stats->fluxion_count; f++) {
+		/* Of those that arrived here, none is pending any more. */
+		stats->fluxion[f].arrived -= worker->vectors[f].count;
+		drop_fifo(worker, &worker->vectors[f], FLX_DROP_stopped);
+	}
+	for (uint32_t to = 0; to < worker->worker_count; to++) {
+		if (to == worker->index)
+			continue;
+		stats->put -= worker->lanes_out[to].staging.count;
+		drop_fifo(worker, &worker->lanes_out[to].staging, FLX_DROP_stopped);
+	}
+	for (uint32_t p = 0; p < worker->port_count; p++)
+		drop_fifo(worker, &worker->tx[p].frames, FLX_DROP_stopped);
+	if (worker->runs_arp)
+		flx_arp_flush(worker->shared->arp, &stats->drops);
+}
+
+void flx_worker_free(struct flx_worker *worker)
+{
+	if (!worker)
+		return;
+	flx_chunk_pool_fini(&worker->chunks);
+	flx_memory_free(worker->snapshot_pending);
+	flx_memory_free(worker->snapshot);
+	flx_memory_free(worker->stats);
+	flx_memory_free(worker->vectors);
+	flx_memory_free(worker);
+}

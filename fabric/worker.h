@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * worker - a dedicated lcore and its loop.
+ *
+ * A turn of the loop is a table of contents (worker.c); dispatch.c runs handlers and routes what
+ * they sent; call.c is what handlers call. A worker owns everything below but the lanes' far ends,
+ * the idle word and the shared read-only parts, so nothing on the hot path is locked.
+ */
+#pragma once
+
+#include <rte_ethdev.h>
+
+#include "context-store/store.h"
+#include "fabric/credit.h"
+#include "fabric/edge/arp.h"
+#include "fabric/edge/edge.h"
+#include "fabric/lane.h"
+#include "fabric/registry.h"
+#include "fabric/route.h"
+#include "fabric/stats.h"
+#include "scheduler/idle.h"
+
+/*
+ * Room for a batch's sends. A call that makes messages may send FLX_MADE_MAX and its own, and is
+ * looked at afterwards: with a batch's worth or more the sends are routed at once. All other calls
+ * send at most their own message: FLX_BATCH.
+ */
+#define FLX_SENDS_ROOM (FLX_BATCH + FLX_MADE_MAX + 1 + FLX_BATCH)
+
+/* What the control thread wants of all workers. */
+enum flx_run_state {
+	FLX_RUN = 0, /* work */
+	FLX_DRAIN,   /* admit nothing new */
+	FLX_STOP,    /* leave the loop */
+};
+
+/*
+ * Shared by all workers. Written before they start, then read only; but for state and credits,
+ * which have lines of their own.
+ */
+struct flx_shared {
+	const struct flx_registry *registry;
+	struct flx_routes *routes;		 /* under RCU */
+	struct flx_context_type **context_types; /* by group; NULL: the group has none */
+	struct flx_worker **workers;
+	struct flx_lane *lanes;	  /* from * worker_count + to */
+	struct rte_mempool *pool; /* messages */
+	struct flx_arp *arp;
+	struct flx_edge_port edge[FLX_PORTS_MAX];
+	uint32_t port_count;
+	uint32_t worker_count;
+	uint64_t start_tsc;
+	uint64_t tsc_hz;
+	uint64_t stall_tsc; /* TX without progress for longer drops what waits */
+	/* Written by the control thread; read by workers every turn. */
+	alignas(FLX_CACHE_LINE) _Atomic uint32_t state;
+	_Atomic uint32_t snapshot_wanted; /* number of the snapshot asked for last */
+	/* Written by all workers. */
+	struct flx_credit_pool credits;
+};
+
+/* Frames for one port, on their way to its TX queue. */
+struct flx_tx {
+	struct flx_fifo frames;
+	uint64_t stuck_since_tsc; /* no frame taken since; 0: it moves */
+	uint16_t ethdev;
+	uint16_t queue;
+	bool has_queue; /* else frames go to worker `owner` by lane */
+	uint8_t owner;
+};
+
+struct flx_rx {
+	uint16_t ethdev;
+	uint16_t queue;
+	uint8_t port; /* index */
+};
+
+struct flx_worker {
+	/* Read-mostly. */
+	struct flx_shared *shared;
+	const struct flx_fluxion_entry *fluxions;
+	const struct flx_routes *routes; /* this turn's */
+	struct flx_lane *lanes_out;	 /* shared->lanes + index * worker_count */
+	uint32_t index;
+	uint32_t worker_count;
+	uint32_t rx_count;
+	uint32_t port_count;
+	bool runs_arp;
+
+	/* Written every turn. */
+	struct flx_chunk_pool chunks;
+	struct flx_purse purse;
+	uint64_t pending[(FLX_FLUXION_FIRST + FLX_FLUXIONS_MAX + 63) /
+			 64]; /* bit: vector not empty */
+	uint64_t dirty_lanes; /* bit: put to since the last flush, or staging not empty */
+	uint64_t now_tsc;
+	uint64_t turn_start_tsc;
+	uint64_t arp_next_tsc;
+	bool congested;		  /* some lane was full at the last flush: admit nothing */
+	struct flx_fifo *vectors; /* by fluxion number */
+	struct flx_stats *stats;
+	struct flx_rx rx[FLX_PORTS_MAX];
+	struct flx_tx tx[FLX_PORTS_MAX];
+	struct flx_call call;
+	struct flx_elem sends[FLX_SENDS_ROOM];
+	/* The batch that binds contexts now. */
+	struct flx_record *batch_records[FLX_BATCH];
+	uint16_t batch_slices[FLX_BATCH];
+	uint8_t batch_keys[FLX_BATCH * FLX_KEY_MAX];
+
+	/* Snapshot: written by the worker when asked, then read by the control thread. */
+	alignas(FLX_CACHE_LINE) _Atomic uint32_t snapshot_done;
+	struct flx_stats *snapshot;
+	uint32_t *snapshot_pending; /* by fluxion number */
+
+	struct flx_idle idle;
+};
+
+static_assert(FLX_WORKERS_MAX <= 64, "dirty_lanes is one word");
+
+/*
+ * flx_worker_alloc - worker @index of @shared, on NUMA node @numa (-1: any)
+ * @elems: most elements its queues can hold: all credits, and what the edge makes itself
+ * @keep: credits that it may hold unused
+ * NULL when memory is short. Queues (rx, tx) are then set by the caller. Context: setup.
+ */
+struct flx_worker *flx_worker_alloc(struct flx_shared *shared, uint32_t index, int numa,
+				    uint32_t elems, uint32_t keep);
+void flx_worker_free(struct flx_worker *worker);
+
+/* flx_worker_turn - one turn of the loop; returns the work done, in messages and frames. */
+uint32_t flx_worker_turn(struct flx_worker *worker);
+
+/* flx_worker_run - turns until FLX_STOP; for rte_eal_remote_launch. @worker: struct flx_worker *.
+ */
+int flx_worker_run(void *worker);
+
+/*
+ * flx_worker_snapshot - copy the counters, and what the queues hold, as snapshot @number
+ * Context: the worker at a quiescent point; the control thread when the worker has stopped.
+ */
+void flx_worker_snapshot(struct flx_worker *worker, uint32_t number);
+
+/*
+ * flx_worker_abandon - drop all that its queues hold, as stopped; the fabric is ending
+ * Context: the control thread, when all workers have stopped.
+ */
+void flx_worker_abandon(struct flx_worker *worker);
+
+/* ------------------------------------------------------------- between worker.c, dispatch.c,
+ * call.c */
+
+/* Runs a batch of every fluxion that has messages; returns how many were handled. */
+uint32_t flx_worker_dispatch(struct flx_worker *worker);
+
+/* Sends each of @elems where its fluxion and key say. They may be reordered in place by the edge.
+ */
+void flx_worker_route(struct flx_worker *worker, struct flx_elem *elems, uint32_t count);
+
+/* Hands @elems, come off a lane, to their fluxions: handles them at once, or pushes them to
+ * vectors. */
+void flx_worker_sort(struct flx_worker *worker, const struct flx_elem *elems, uint32_t count);
+
+/*
+ * flx_call_settle - what a handler left behind
+ * Called when it failed, made messages, or kept its own. @first: where its sends begin. @msg: its
+ * message. @result: what it returned.
+ * Returns the errno (positive) that it failed under, 0 if it succeeded. On failure its sends are
+ * gone.
+ */
+uint32_t flx_call_settle(struct flx_call *call, struct flx_elem *first, struct flx_msg *msg,
+			 int result, struct flx_fluxion_stats *stats);
+
+/* The same for a flx_batch_fn that got @batch. */
+uint32_t flx_call_settle_batch(struct flx_call *call, struct flx_elem *first,
+			       const struct flx_elem *batch, int result,
+			       struct flx_fluxion_stats *stats);
+
+/* Frees @msg, which ends here, and returns its credit. Counting is the caller's. */
+void flx_worker_end(struct flx_worker *worker, struct flx_msg *msg);

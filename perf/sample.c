@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "perf/sample.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+struct flx_sample flx_sample_run(struct flx_sample (*run)(const void *argument),
+				 const void *argument)
+{
+	struct flx_sample sample = {.status = EIO};
+	int pipe_fd[2], status;
+	pid_t child;
+
+	fflush(NULL);
+	if (pipe(pipe_fd))
+		return sample;
+	child = fork();
+	if (child == 0) {
+		sample = run(argument);
+		/* _exit: what the parent had buffered is the parent's to print. */
+		_exit(write(pipe_fd[1], &sample, sizeof(sample)) == (ssize_t)sizeof(sample) ? 0
+											    : 1);
+	}
+	close(pipe_fd[1]);
+	if (child > 0) {
+		struct flx_sample found;
+
+		if (read(pipe_fd[0], &found, sizeof(found)) == (ssize_t)sizeof(found))
+			sample = found;
+		waitpid(child, &status, 0);
+	}
+	close(pipe_fd[0]);
+	return sample;
+}
+
+void flx_samples_add(struct flx_samples *samples, double value)
+{
+	if (samples->count < FLX_RUNS_MAX)
+		samples->value[samples->count++] = value;
+}
+
+static int compare(const void *left, const void *right)
+{
+	double a = *(const double *)left, b = *(const double *)right;
+
+	return (a > b) - (a < b);
+}
+
+double flx_samples_median(struct flx_samples *samples)
+{
+	uint32_t half = samples->count / 2;
+
+	if (!samples->count)
+		return 0;
+	qsort(samples->value, samples->count, sizeof(samples->value[0]), compare);
+	return samples->count % 2 ? samples->value[half]
+				  : (samples->value[half - 1] + samples->value[half]) / 2;
+}
+
+double flx_samples_min(const struct flx_samples *samples)
+{
+	double least = samples->count ? samples->value[0] : 0;
+
+	for (uint32_t i = 1; i < samples->count; i++)
+		if (samples->value[i] < least)
+			least = samples->value[i];
+	return least;
+}
+
+double flx_samples_max(const struct flx_samples *samples)
+{
+	double most = samples->count ? samples->value[0] : 0;
+
+	for (uint32_t i = 1; i < samples->count; i++)
+		if (samples->value[i] > most)
+			most = samples->value[i];
+	return most;
+}

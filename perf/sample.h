@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * sample - runs a measurement in a process of its own, and sums several up.
+ *
+ * EAL starts once per process, so each run of each scenario gets a child. That also lets runs of
+ * different scenarios alternate, so that a change of the machine's speed meets all of them.
+ */
+#pragma once
+
+#include <stdint.h>
+
+#define FLX_RUNS_MAX 64
+
+/* What one run found. */
+struct flx_sample {
+	int status;	/* 0, or the errno under which the run failed */
+	double cycles;	/* TSC cycles per message: the figure */
+	double client;	/* of these, the load generator's on the same core */
+	double per_sec; /* messages per second */
+	uint64_t unexplained;
+};
+
+/*
+ * flx_sample_run - call @run with @argument in a child process and return what it found
+ * A child that dies counts as status EIO.
+ */
+struct flx_sample flx_sample_run(struct flx_sample (*run)(const void *argument),
+				 const void *argument);
+
+/* Runs of one scenario. */
+struct flx_samples {
+	uint32_t count;
+	double value[FLX_RUNS_MAX];
+};
+
+/* Adds @value; past FLX_RUNS_MAX it is dropped. */
+void flx_samples_add(struct flx_samples *samples, double value);
+
+/* Median and extremes of @samples (sorts them); 0 when there are none. */
+double flx_samples_median(struct flx_samples *samples);
+double flx_samples_min(const struct flx_samples *samples);
+double flx_samples_max(const struct flx_samples *samples);

@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "perf/scenario.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <rte_cycles.h>
+#include <rte_eal.h>
+#include <rte_ethdev.h>
+#include <rte_launch.h>
+#include <rte_lcore.h>
+#include <rte_pause.h>
+#include <rte_ring_elem.h>
+
+#include "fabric/fabric.h"
+#include "perf/client.h"
+
+#define HOP_PORT     7001
+#define COUNTER_PORT 7000
+/* A program needs two fluxions to have a hop; with more, the loop around them weighs less. */
+#define CIRCLE	  8
+#define FABRIC_IP RTE_IPV4(198, 18, 0, 1)
+
+extern struct flx_program flx_program_counter;
+
+/* ------------------------------------------------------------------------------- a fabric,
+ * measured */
+
+struct measured {
+	struct flx_fabric *fabric;
+	struct flx_client client;
+	struct flx_ledger before, after;
+	uint64_t answers, client_cycles, tsc;
+};
+
+static int start(struct measured *run, struct flx_program *program,
+		 const struct flx_scenario_conf *conf, const struct flx_client_conf *client)
+{
+	struct flx_options options = {
+		.port = {"ring"},
+		.port_count = 1,
+		.ip = {"198.18.0.1/24"},
+		.ip_count = 1,
+		.workers = conf->workers,
+		.dev = conf->dev,
+	};
+	int error = flx_fabric_start(&run->fabric, program, &options, NULL);
+
+	if (error)
+		return error;
+	return flx_client_start(&run->client, flx_fabric_port(run->fabric, 0),
+				rte_cpu_to_be_32(FABRIC_IP), rte_mempool_lookup("flx_messages"),
+				client);
+}
+
+/* Lets it run warm, then measures between two ledgers. */
+static void measure(struct measured *run, const struct flx_scenario_conf *conf)
+{
+	uint64_t answers, cycles, tsc;
+
+	rte_delay_us_sleep(conf->warm_ms * 1000);
+	flx_fabric_ledger(run->fabric, &run->before);
+	answers = run->client.answers;
+	cycles = run->client.cycles;
+	tsc = rte_rdtsc();
+	rte_delay_us_sleep(conf->run_ms * 1000);
+	run->answers = run->client.answers - answers;
+	run->client_cycles = run->client.cycles - cycles;
+	run->tsc = rte_rdtsc() - tsc;
+	flx_fabric_ledger(run->fabric, &run->after);
+}
+
+/* Ends it; a wrong answer, a lost buffer or an unexplained message spoils the run. */
+static int finish(struct measured *run, bool endless)
+{
+	struct flx_ledger ledger;
+	uint64_t wrong = run->client.wrong;
+
+	if (!endless && flx_client_stop(&run->client))
+		return EIO;
+	if (!endless && flx_fabric_drain(run->fabric, 1000, NULL))
+		return ETIMEDOUT;
+	if (flx_fabric_stop(run->fabric, &ledger))
+		return ENOMEM;
+	if (wrong)
+		fprintf(stderr, "flxperf: %lu wrong answers\n", (unsigned long)wrong);
+	return wrong || ledger.unexplained ||
+			       ledger.dropped > (endless ? run->client.conf.in_flight : 0)
+		       ? EBADMSG
+		       : 0;
+}
+
+/* ------------------------------------------------------------------------------------------- hops
+ */
+
+static int pass_on(struct flx_call *call, struct flx_msg *msg, void *context)
+{
+	(void)context;
+	return flx_send(call, 0, msg);
+}
+
+static int pass_batch_on(struct flx_call *call, const struct flx_elem *batch, uint32_t count)
+{
+	return flx_send_batch(call, 0, batch, count);
+}
+
+/*
+ * The circle, and before it `in`, which feeds it. Between two workers it alternates between two groups of
+ * one slice each; what makes them so is a context each, held by `in` and `keep`, which are not part of
+ * the circle.
+ */
+static struct flx_fluxion circle[CIRCLE + 2];
+
+static void make_circle(uint32_t workers, bool batch)
+{
+	static const char *const ids[CIRCLE] = {"h0", "h1", "h2", "h3", "h4", "h5", "h6", "h7"};
+	static const char *const groups[2] = {"even", "odd"};
+	struct flx_fluxion *in = &circle[CIRCLE], *keep = in + 1;
+
+	for (uint32_t i = 0; i < CIRCLE; i++) {
+		circle[i].id = ids[i];
+		circle[i].handler = batch ? NULL : pass_on;
+		circle[i].batch = batch ? pass_batch_on : NULL;
+		circle[i].streams[0] = (struct flx_stream){.type = FLX_STREAM_POST,
+							   .to = {ids[(i + 1) % CIRCLE]}};
+		if (workers > 1)
+			circle[i].tags[0] = groups[i % 2];
+	}
+	*in = (struct flx_fluxion){.id = "in", .listen = {.udp = HOP_PORT}, .handler = pass_on};
+	in->streams[0] = (struct flx_stream){.type = FLX_STREAM_START, .to = {ids[0]}};
+	in->streams[1] = (struct flx_stream){.type = FLX_STREAM_POST, .to = {"keep"}};
+	*keep = (struct flx_fluxion){.id = "keep", .handler = pass_on};
+	if (workers > 1) {
+		in->tags[0] = groups[0];
+		keep->tags[0] = groups[1];
+		in->context.size = keep->context.size = sizeof(uint64_t);
+	}
+}
+
+struct flx_sample flx_scenario_hop(const void *argument)
+{
+	const struct flx_scenario_conf *conf = argument;
+	struct flx_program program = {.name = "hop", FLX_FLUXIONS(circle)};
+	struct flx_client_conf client = {
+		.in_flight = conf->in_flight, .clients = 1, .udp_port = HOP_PORT};
+	struct measured *run = calloc(1, sizeof(*run));
+	uint64_t hops = 0, tsc = 0;
+	struct flx_sample sample = {0};
+
+	make_circle(conf->workers, conf->batch);
+	sample.status = start(run, &program, conf, &client);
+	if (sample.status)
+		return sample;
+	measure(run, conf);
+	for (uint32_t w = 0; w < conf->workers; w++) {
+		hops += run->after.worker_handled[w] - run->before.worker_handled[w];
+		tsc += run->after.worker_total_tsc[w] - run->before.worker_total_tsc[w];
+	}
+	sample.cycles = (double)tsc / conf->workers / (double)hops;
+	sample.per_sec = (double)rte_get_tsc_hz() / sample.cycles;
+	sample.status = finish(run, true);
+	return sample;
+}
+
+/* ----------------------------------------------------------------------------------------- counter
+ */
+
+struct flx_sample flx_scenario_counter(const void *argument)
+{
+	const struct flx_scenario_conf *conf = argument;
+	struct flx_client_conf client = {.in_flight = conf->in_flight,
+					 .clients = conf->clients,
+					 .udp_port = COUNTER_PORT,
+					 .counted = true};
+	struct measured *run = calloc(1, sizeof(*run));
+	struct flx_sample sample = {0};
+
+	for (uint32_t f = 0; f < flx_program_counter.fluxion_count; f++)
+		if (flx_program_counter.fluxions[f].context.size)
+			flx_program_counter.fluxions[f].context.capacity =
+				conf->clients + conf->clients / 8 + 1024;
+	sample.status = start(run, &flx_program_counter, conf, &client);
+	if (sample.status)
+		return sample;
+	measure(run, conf);
+	sample.client = (double)run->client_cycles / (double)run->answers;
+	sample.cycles = (double)run->tsc / (double)run->answers - sample.client;
+	sample.per_sec = (double)run->answers * (double)rte_get_tsc_hz() / (double)run->tsc;
+	sample.status = finish(run, false);
+	return sample;
+}
+
+/* ------------------------------------------------------------------------------------------- floor
+ */
+
+struct floor {
+	struct rte_ring *ring;
+	_Atomic bool stop;
+	_Atomic uint64_t taken;
+};
+
+static int produce(void *argument)
+{
+	struct floor *floor = argument;
+	struct flx_elem elems[FLX_BATCH] = {0};
+
+	while (!atomic_load_explicit(&floor->stop, memory_order_relaxed))
+		if (!rte_ring_sp_enqueue_burst_elem(floor->ring, elems, sizeof(elems[0]), FLX_BATCH,
+						    NULL))
+			rte_pause();
+	return 0;
+}
+
+static int consume(void *argument)
+{
+	struct floor *floor = argument;
+	struct flx_elem elems[FLX_BATCH];
+	uint64_t taken = 0;
+
+	while (!atomic_load_explicit(&floor->stop, memory_order_relaxed)) {
+		uint32_t got = rte_ring_sc_dequeue_burst_elem(floor->ring, elems, sizeof(elems[0]),
+							      FLX_BATCH, NULL);
+
+		if (!got)
+			rte_pause();
+		taken += got;
+		atomic_store_explicit(&floor->taken, taken, memory_order_relaxed);
+	}
+	return 0;
+}
+
+struct flx_sample flx_scenario_ring(const void *argument)
+{
+	const struct flx_scenario_conf *conf = argument;
+	char prefix[32];
+	char *arguments[] = {"ring",
+			     "--no-huge",
+			     "-m",
+			     "64",
+			     "--no-pci",
+			     "--no-shconf",
+			     "--no-telemetry",
+			     "--lcores=2@0-1,0@0,1@1",
+			     "--main-lcore=2",
+			     "--log-level=*:error",
+			     prefix};
+	static struct floor floor;
+	struct flx_sample sample = {.status = EIO};
+	uint64_t tsc, taken;
+
+	snprintf(prefix, sizeof(prefix), "--file-prefix=ring%d", getpid());
+	if (rte_eal_init(sizeof(arguments) / sizeof(arguments[0]), arguments) < 0)
+		return sample;
+	floor.ring = rte_ring_create_elem("floor", sizeof(struct flx_elem), 1024, SOCKET_ID_ANY,
+					  RING_F_SP_ENQ | RING_F_SC_DEQ);
+	if (!floor.ring)
+		return sample;
+	rte_eal_remote_launch(consume, &floor, 0);
+	rte_eal_remote_launch(produce, &floor, 1);
+	rte_delay_us_sleep(conf->warm_ms * 1000);
+	taken = floor.taken;
+	tsc = rte_rdtsc();
+	rte_delay_us_sleep(conf->run_ms * 1000);
+	taken = floor.taken - taken;
+	tsc = rte_rdtsc() - tsc;
+	floor.stop = true;
+	rte_eal_mp_wait_lcore();
+	sample.cycles = (double)tsc / (double)taken;
+	sample.per_sec = (double)rte_get_tsc_hz() / sample.cycles;
+	sample.status = 0;
+	rte_eal_cleanup();
+	return sample;
+}

@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What the command says and refuses, and what it must leave alone."""
+import os
+import re
+import subprocess
+
+import harness
+from harness import BUILD, FLX, run
+
+# Each is refused with status 2 and the usage before anything starts; the message names the second.
+BAD_ARGUMENTS = [
+    ((), "command"),
+    (("walk",), "walk"),
+    (("run",), "app"),
+    (("run", "nothing"), "nothing"),
+    (("run", "./nothing.so"), "nothing.so"),
+    (("run", "counter", "--no-such"), "--no-such"),
+    (("run", "counter", "--workers"), "--workers"),
+    (("run", "counter", "--workers", "0"), "--workers"),
+    (("run", "counter", "--workers", "x"), "--workers"),
+    (("run", "counter", "--port", "nothing:x", "--dev"), "nothing:x"),
+    (("run", "counter", "--port", "null", "--ip", "198.18.0.1/33", "--dev"), "198.18.0.1/33"),
+    (("run", "counter", "--ip", "198.18.0.1/24"), "--ip"),
+    (("run", "counter", "--set", "key=nobody"), "key"),
+    (("run", "counter", "--set", "nothing=1"), "nothing"),
+    (("run", "counter", "--duration", "-1"), "--duration"),
+    (("run", "counter", "--config", "/nothing"), "/nothing"),
+    (("run", "counter", "echo"), "echo"),
+]
+
+# Where DPDK leaves files when it starts; flx names them flx<pid>.
+TRACES = ("/var/run/dpdk", "/tmp/dpdk", "/dev/hugepages", "/dev/shm")
+
+
+def run_and_trace(*arguments):
+    """Status and output of flx, and what it left of itself."""
+    process = subprocess.Popen([FLX, *arguments], stdin=subprocess.DEVNULL, text=True,
+                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    output, _ = process.communicate(timeout=30)
+    left = [name for folder in TRACES if os.access(folder, os.R_OK)
+            for name in os.listdir(folder) if f"flx{process.pid}" in name]
+    return process.returncode, output, left
+
+
+class Command(harness.TestCase):
+    def test_bad_arguments_are_refused_with_the_usage_and_status_2(self):
+        for arguments, name in BAD_ARGUMENTS:
+            with self.subTest(arguments):
+                status, output, left = run_and_trace(*arguments)
+                self.assertEqual(status, 2, output)
+                self.assertIn(name, output)
+                self.assertNotIn("ledger", output)
+                self.assertEqual(left, [])
+
+    def test_usage_is_shown_for_what_cannot_be_read(self):
+        for arguments in ((), ("walk",), ("run",), ("run", "counter", "--no-such")):
+            with self.subTest(arguments):
+                self.assertRegex(run(FLX, *arguments, check=False).stdout, r"(?m)^usage: flx")
+
+    def test_version_and_help_exit_0(self):
+        self.assertRegex(run(FLX, "--version").stdout, r"^flx \d+\.\d+\.\d+ \(DPDK \d+\.\d+")
+        self.assertRegex(run(FLX, "--help").stdout, r"(?m)^usage: flx")
+        self.assertIn("--workers", run(FLX, "run", "--help").stdout)
+
+    def test_check_prints_the_plan_and_touches_nothing(self):
+        status, output, left = run_and_trace("check", "counter", "--dev", "--workers", "1",
+                                             "--port", "tap:flxcheck0", "--ip", "198.18.0.1/24")
+        self.assertEqual(status, 0, output)
+        self.assertRegex(output, r"group network: .*main reply")
+        self.assertRegex(output, r"worker 0: CPU \d+")
+        self.assertIn("--vdev=net_tap0,iface=flxcheck0", output)
+        self.assertEqual(left, [])
+        self.assertNotIn("flxcheck0", os.listdir("/sys/class/net"))
+
+    def test_a_shared_object_is_an_app(self):
+        self.assertRegex(run(FLX, "check", BUILD / "apps/counter.so").stdout, r"network")
+
+    def test_a_machine_that_refuses_is_status_1(self):
+        done = run(FLX, "run", "counter", "--dev", "--port", "af_packet:no-such0", "--ip",
+                   "198.18.0.1/24", check=False)
+        self.assertEqual(done.returncode, 1, done.stdout)
+        self.assertIn("no-such0", done.stdout)
+
+    def test_a_ring_port_runs_for_anybody(self):
+        with harness.Fabric("counter", "--dev", "--port", "ring", "--ip", "198.18.0.1/24",
+                            "--duration", "2.5") as fabric:
+            result = fabric.wait(30)
+        self.assert_clean(result)
+        self.assertEqual(len(re.findall(r"(?m)^ *\d+\.\d s  rx ", result.output)), 2,
+                         "a status line per second")
+        self.assertRegex(result.output, r"worker 0: CPU \d+")
+        self.assertIn("--lcores", result.output)
+
+    def test_output_that_nobody_reads_is_no_reason_to_die(self):
+        done = run("bash", "-o", "pipefail", "-c", '"$0" run counter --dev --port null --ip '
+                   "198.18.0.1/24 --duration 1.5 | head -1", FLX, check=False)
+        self.assertEqual(done.returncode, 0, done.stdout)
+
+
+if __name__ == "__main__":
+    harness.main()

@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Answers to ping and arping, how a running fabric ends, and what overload does to it."""
+import re
+import signal
+import subprocess
+
+import harness
+from harness import CLIENT_IPS, FABRIC_IP, NETNS, Fabric, Network, ask, client, inside
+
+
+class Running(harness.TestCase):
+    def test_pings_in_a_flood_are_all_answered(self):
+        with Network() as network, Fabric("counter", network=network) as fabric:
+            flood = inside("ping", "-f", "-q", "-c", "1000", FABRIC_IP).stdout
+            result = fabric.stop()
+        self.assertRegex(flood, r"1000 packets transmitted, 1000 received, 0% packet loss")
+        self.assert_clean(result)
+
+    def test_large_pings_come_back_unchanged(self):
+        with Network() as network, Fabric("counter", network=network) as fabric:
+            pings = inside("ping", "-q", "-c", "3", "-i", "0.1", "-s", "1400", "-p", "c0ffee",
+                           FABRIC_IP).stdout
+            result = fabric.stop()
+        self.assertRegex(pings, r"3 received, 0% packet loss")
+        self.assertNotIn("wrong data", pings)
+        self.assert_clean(result)
+
+    def test_arping_is_answered(self):
+        with Network() as network, Fabric("counter", network=network) as fabric:
+            answers = inside("arping", "-c", "3", "-i", network.peer, FABRIC_IP).stdout
+            result = fabric.stop()
+        self.assertRegex(answers, r"3 packets received")
+        self.assert_clean(result)
+
+    def end_under_load(self, number):
+        with Network() as network, Fabric("counter", network=network) as fabric:
+            load = subprocess.Popen(
+                ["ip", "netns", "exec", NETNS, harness.CLIENT, "--to", f"{FABRIC_IP}:7000",
+                 "--mode", "echo", "--duration", "2"],
+                stdout=subprocess.DEVNULL, preexec_fn=harness.die_with_parent)
+            fabric.wait_for(lambda: re.search(r"rx [1-9]\d{3,}/s", fabric.output()), "load")
+            result = fabric.stop(number)
+            load.wait(20)
+        self.assert_clean(result)
+        self.assertGreater(result.number("delivered"), 1000)
+
+    def test_sigint_drains_and_exits_0(self):
+        self.end_under_load(signal.SIGINT)
+
+    def test_sigterm_drains_and_exits_0(self):
+        self.end_under_load(signal.SIGTERM)
+
+    def test_duration_ends_it(self):
+        with Network() as network, \
+             Fabric("counter", "--duration", "3", network=network) as fabric:
+            self.assertEqual(ask("hello"), "1 hello\n")
+            result = fabric.wait()
+        self.assert_clean(result)
+
+    def test_overload_loses_nothing_inside_and_passes(self):
+        with Network() as network, Fabric("counter", network=network) as fabric:
+            options = ("--mode", "echo", "--from", ",".join(CLIENT_IPS))
+            _, takes, _ = client(*options, "--duration", "1")
+            status, numbers, text = client(
+                *options, "--duration", "3", "--window", "0", "--rate",
+                int(2 * takes["answers_per_s"]))
+            self.assertEqual(status, 0, text)
+            print(f"took {takes['answers_per_s']:.0f}/s, then: {text.strip()}", flush=True)
+            self.assertRegex(ask("after"), r"^\d+ after\n$")
+            result = fabric.stop()
+        self.assert_clean(result)
+        # It goes on answering what it can, instead of spending itself on what it must drop.
+        self.assertGreater(numbers["answers"] / 3, takes["answers_per_s"] / 4)
+
+
+if __name__ == "__main__":
+    harness.main(network=True)

@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * run - one run: feeds and turns the workers at random, checks between turns, drains or stops.
+ */
+#include <inttypes.h>
+
+#include "tests/sim/sim.h"
+
+/*
+ * Rounds, of one turn of every worker, in which no message is handled although some are in flight.
+ * Two are enough: one for what is staged to reach the ring, one for it to be taken.
+ */
+#define IDLE_ROUNDS_MAX 2
+
+/* Headers of a flow, as far as flx_key_flow reads them, in front of the token. */
+#define L2_SIZE 14
+#define L3_SIZE 20
+#define L4_SIZE 8
+
+struct sim *sim_now;
+
+static bool failed(const struct sim *sim)
+{
+	return sim->oracle.failure[0] != '\0';
+}
+
+/* ------------------------------------------------------------------------------------- set-up, end
+ */
+
+static uint32_t free_chunks(const struct flx_worker *worker)
+{
+	uint32_t count = 0;
+
+	for (const struct flx_chunk *chunk = worker->chunks.free; chunk; chunk = chunk->next)
+		count++;
+	return count;
+}
+
+/* Owners as the run wants them; the oracle keeps its own copy. */
+static void spread_slices(struct sim *sim)
+{
+	struct flx_routes *routes = sim->world.shared.routes;
+
+	for (uint32_t g = 0; g < routes->group_count; g++)
+		for (uint32_t s = 0; s < FLX_SLICES; s++) {
+			if (sim->shape.moved)
+				routes->route[g].owner[s] =
+					(uint8_t)flx_random_below(&sim->random, sim->shape.workers);
+			/* Cast whole: gcc widens the branches when it sanitizes. */
+			sim->oracle.owner[g][s] =
+				(uint8_t)(sim->shape.moved ? routes->route[g].owner[s]
+							   : s % sim->shape.workers);
+		}
+}
+
+static int set_up(struct sim *sim)
+{
+	const struct sim_shape *shape = &sim->shape;
+	const struct flx_world_conf conf = {
+		.workers = shape->workers,
+		.lane_size = shape->lane_size,
+		.credits = shape->credits,
+		.buffers = shape->buffers,
+		.buffer_data = 2 * sizeof(struct sim_token),
+	};
+	int error = flx_world_init(&sim->world, &sim->program.program, &conf);
+
+	if (error)
+		return error;
+	error = sim_oracle_init(&sim->oracle, &sim->world.registry, shape->workers, shape->keys);
+	if (error) {
+		flx_world_fini(&sim->world);
+		return error;
+	}
+	spread_slices(sim);
+	for (uint32_t w = 0; w < shape->workers; w++) {
+		sim->pause[w] = 0;
+		sim->chunks[w] = free_chunks(sim->world.shared.workers[w]);
+	}
+	sim->injected = sim->turns = 0;
+	return 0;
+}
+
+/* ------------------------------------------------------------------------------------------- steps
+ */
+
+/* Credits and buffers: each message in flight holds one of both. */
+static void check_conservation(struct sim *sim)
+{
+	struct sim_oracle *oracle = &sim->oracle;
+	int64_t credits = flx_world_credits(&sim->world) + (int64_t)oracle->outstanding;
+	uint64_t buffers = flx_world_buffers(&sim->world) + oracle->outstanding;
+
+	if (credits != sim->shape.credits)
+		sim_fail(oracle, "%" PRId64 " credits; there are %u", credits, sim->shape.credits);
+	if (buffers != sim->shape.buffers)
+		sim_fail(oracle, "%" PRIu64 " buffers; there are %u", buffers, sim->shape.buffers);
+	if (atomic_load(&sim->world.shared.credits.free) < 0)
+		sim_fail(oracle, "credit pool is overdrawn");
+}
+
+static void check_ledger(struct sim *sim)
+{
+	flx_world_ledger(&sim->world, &sim->ledger);
+	if (sim->ledger.received != sim->injected)
+		sim_fail(&sim->oracle, "ledger has %" PRIu64 " received; true are %" PRIu64,
+			 sim->ledger.received, sim->injected);
+	sim_oracle_compare(&sim->oracle, &sim->ledger);
+}
+
+static void turn(struct sim *sim, uint32_t w)
+{
+	/* A batch per lane and a batch per fluxion: no chain keeps the others waiting for long. */
+	const uint32_t most = FLX_BATCH * (sim->shape.workers - 1 + sim->shape.fluxions);
+	uint64_t before = sim->oracle.arrivals;
+
+	flx_worker_turn(sim->world.shared.workers[w]);
+	sim->turns++;
+	if (sim->oracle.arrivals - before > most)
+		sim_fail(&sim->oracle, "a turn handled %" PRIu64 " messages; %u are the most",
+			 sim->oracle.arrivals - before, most);
+	check_conservation(sim);
+}
+
+static void write_flow(struct flx_msg *msg, uint32_t flow, uint32_t slice)
+{
+	const struct flx_heads heads = {L2_SIZE, L3_SIZE, L4_SIZE, FLX_ORIGIN_UDP4};
+	uint8_t *ip = rte_pktmbuf_mtod(&msg->mbuf, uint8_t *) - L4_SIZE - L3_SIZE;
+
+	memset(ip, 0, L3_SIZE + L4_SIZE);
+	ip[15] = (uint8_t)flow; /* the last byte of the source address */
+	flx_set_heads(msg, heads);
+	msg->mbuf.hash.rss = slice + flow * FLX_SLICES;
+}
+
+/* A message as the edge would make it; NULL when there is no buffer. */
+static struct flx_msg *receive(struct sim *sim, uint32_t w, uint32_t f)
+{
+	struct sim_oracle *oracle = &sim->oracle;
+	struct flx_random *random = &sim->random;
+	struct flx_msg *msg = (struct flx_msg *)rte_pktmbuf_alloc(sim->world.shared.pool);
+	struct sim_token token = {
+		.key = flx_random_below(random, sim->shape.keys),
+		.flow = flx_random_between(random, 1, sim->shape.keys),
+		.hops = flx_random_between(random, 0, sim->shape.hops_max),
+		.keyless = flx_random_chance(random, sim->shape.keyless_pct),
+	};
+
+	if (!msg)
+		return NULL;
+	write_flow(msg, token.flow, oracle->slice[SIM_KEY_FLOW][token.flow - 1]);
+	sim_token_seal(oracle, &token, sim_place(oracle, oracle->fluxions, &token, w));
+	memcpy(flx_append(msg, sizeof(token)), &token, sizeof(token));
+	sim_oracle_send(oracle, &token, 1u << f);
+	sim_oracle_commit(oracle);
+	return msg;
+}
+
+/* What poll_queue does: no credits, nothing; a full lane, nothing. */
+static void inject(struct sim *sim)
+{
+	uint32_t w = flx_random_below(&sim->random, sim->shape.workers);
+	uint32_t f = flx_random_below(&sim->random, sim->shape.fluxions);
+	uint32_t wanted = flx_random_between(&sim->random, 1, FLX_BATCH), count = 0;
+	struct flx_worker *worker = sim->world.shared.workers[w];
+	struct flx_msg *msgs[FLX_BATCH];
+
+	if ((worker->congested && !flx_random_chance(&sim->random, 10)) ||
+	    !flx_purse_has(&worker->purse, wanted))
+		return;
+	while (count < wanted && (msgs[count] = receive(sim, w, f)) != NULL)
+		count++;
+	flx_world_inject(&sim->world, w, (uint16_t)(FLX_FLUXION_FIRST + f), msgs, count);
+	sim->injected += count;
+}
+
+static void step(struct sim *sim)
+{
+	uint32_t w = flx_random_below(&sim->random, sim->shape.workers);
+
+	if (flx_random_chance(&sim->random, sim->shape.inject_pct))
+		inject(sim);
+	if (sim->pause[w]) {
+		sim->pause[w]--;
+		return;
+	}
+	turn(sim, w);
+	if (flx_random_chance(&sim->random, sim->shape.pause_pct))
+		sim->pause[w] = flx_random_between(&sim->random, 5, 60);
+}
+
+/* Injection has stopped: all that is in flight must end, and something must move all the time. */
+static void drain(struct sim *sim)
+{
+	uint32_t idle_rounds = 0;
+
+	while (sim->oracle.outstanding && !failed(sim)) {
+		uint64_t before = sim->oracle.arrivals;
+		uint32_t first = flx_random_below(&sim->random, sim->shape.workers);
+
+		for (uint32_t i = 0; i < sim->shape.workers && !failed(sim); i++)
+			turn(sim, (first + i) % sim->shape.workers);
+		idle_rounds = sim->oracle.arrivals == before ? idle_rounds + 1 : 0;
+		if (idle_rounds > IDLE_ROUNDS_MAX && sim->oracle.outstanding)
+			sim_fail(&sim->oracle, "%" PRIu64 " messages in flight do not move",
+				 sim->oracle.outstanding);
+	}
+}
+
+/* Told to stop at once: all that is in flight is dropped, as stopped. */
+static void abandon(struct sim *sim)
+{
+	struct sim_oracle *oracle = &sim->oracle;
+
+	for (uint32_t w = 0; w < sim->shape.workers; w++)
+		flx_worker_abandon(sim->world.shared.workers[w]);
+	flx_world_ledger(&sim->world, &sim->ledger);
+	if (sim->ledger.drops.count[FLX_DROP_stopped] != oracle->outstanding)
+		sim_fail(oracle, "%" PRIu64 " dropped as stopped; %" PRIu64 " were in flight",
+			 sim->ledger.drops.count[FLX_DROP_stopped], oracle->outstanding);
+	oracle->outstanding = 0;
+}
+
+/* At rest: nothing in flight, and everything back where it came from. */
+static void check_rest(struct sim *sim)
+{
+	struct sim_oracle *oracle = &sim->oracle;
+
+	check_conservation(sim);
+	check_ledger(sim);
+	for (uint32_t w = 0; w < sim->shape.workers; w++)
+		if (free_chunks(sim->world.shared.workers[w]) != sim->chunks[w])
+			sim_fail(oracle,
+				 "worker %u: %u chunks are free at rest; %u were at the start", w,
+				 free_chunks(sim->world.shared.workers[w]), sim->chunks[w]);
+	for (uint32_t g = 0; g < sim->world.registry.group_count; g++) {
+		const struct flx_group *group = &sim->world.registry.group[g];
+		uint64_t first = group->context_init ? SIM_CONTEXT_FIRST : 0, committed = 0, count;
+
+		if (!group->context_size)
+			continue;
+		for (uint32_t k = 0; k < sim->shape.keys; k++)
+			committed += oracle->commits[g][k] > first;
+		count = flx_context_type_count(sim->world.shared.context_types[g]);
+		if (count != committed)
+			sim_fail(oracle,
+				 "group %s has %" PRIu64 " contexts; %" PRIu64 " were committed",
+				 group->name, count, committed);
+	}
+}
+
+bool sim_run(struct sim *sim, uint64_t seed)
+{
+	int error;
+
+	sim_now = sim;
+	sim->oracle.failure[0] = '\0';
+	sim->seed = seed;
+	sim->random = (struct flx_random){.state = seed};
+	sim_shape_draw(&sim->shape, &sim->random);
+	sim_program_draw(sim);
+	error = set_up(sim);
+	if (error) {
+		sim_fail(&sim->oracle, "set-up: %s", strerror(-error));
+		return false;
+	}
+	for (uint32_t i = 0; i < sim->shape.steps && !failed(sim); i++) {
+		step(sim);
+		if (!failed(sim) && flx_random_chance(&sim->random, 20))
+			check_ledger(sim);
+	}
+	if (!failed(sim) && !sim->shape.abandoned)
+		drain(sim);
+	else if (!failed(sim))
+		abandon(sim);
+	if (!failed(sim))
+		check_rest(sim);
+	/* A broken promise leaves messages behind; the next run's pool is its own. */
+	sim_oracle_fini(&sim->oracle);
+	flx_world_fini(&sim->world);
+	return !failed(sim);
+}

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * sim - workers without threads, turned in an order that a seed decides, and an oracle that knows
+ * what each turn must have done.
+ *
+ * One seed is one run: a random program (program.c) on a random machine (lanes of 1 to 64 elements,
+ * few credits, fewer buffers), fed and turned at random, some workers pausing for long (run.c).
+ * Handlers (handler.c) forward, copy, make, keep, misuse and fail at random, and tell the oracle
+ * (oracle.c) what they did. The oracle holds the fabric to its promises: none lost, none twice,
+ * order kept, contexts exact, credits and buffers conserved, the ledger exact between any two
+ * turns.
+ *
+ * Nothing depends on time, addresses or threads, so a seed that fails does so again.
+ */
+#pragma once
+
+#include "tests/random.h"
+#include "tests/sim/oracle.h"
+#include "tests/world.h"
+
+#define SIM_WORKERS_MAX 5
+#define SIM_STREAMS_MAX 4 /* declared; of FLX_STREAMS_MAX */
+
+/* What a run is like; all drawn from the seed. */
+struct sim_shape {
+	uint32_t workers;
+	uint32_t lane_size;
+	uint32_t credits;
+	uint32_t buffers;
+	uint32_t fluxions;
+	uint32_t keys;
+	uint32_t steps; /* until injection stops */
+	uint32_t hops_max;
+	uint32_t inject_pct; /* of the steps */
+	uint32_t pause_pct;  /* of the turns: the worker then rests for long */
+	uint32_t fail_pct;   /* of the handler calls; and so on */
+	uint32_t misuse_pct;
+	uint32_t consume_pct;
+	uint32_t make_pct;
+	uint32_t copy_pct;
+	uint32_t keyless_pct; /* of the messages sent: have no key */
+	uint32_t rekey_pct;   /* of the messages sent: get another key */
+	bool moved;	      /* slices belong to workers at random, not by the static spread */
+	bool abandoned;	      /* stopped at once, not drained */
+};
+
+/* The random program, and what the simulation must know of it. Fluxions by index, from 0. */
+struct sim_program {
+	struct flx_fluxion fluxions[SIM_FLUXIONS_MAX];
+	struct flx_program program;
+	char ids[SIM_FLUXIONS_MAX][16];
+	uint32_t stream_count[SIM_FLUXIONS_MAX];
+	uint32_t stream_mask[SIM_FLUXIONS_MAX][SIM_STREAMS_MAX]; /* bit: leads to that fluxion */
+};
+
+struct sim {
+	uint64_t seed;
+	bool verbose;
+	struct flx_random random;
+	struct sim_shape shape;
+	struct sim_program program;
+	struct flx_world world;
+	struct sim_oracle oracle;
+	struct flx_ledger ledger;
+	uint32_t pause[SIM_WORKERS_MAX];  /* steps to rest still */
+	uint32_t chunks[SIM_WORKERS_MAX]; /* free at the start */
+	uint64_t injected;
+	uint64_t turns;
+};
+
+/* The run that handlers and key functions belong to: they get no argument of ours. */
+extern struct sim *sim_now;
+
+/* Draws the shape, then the program, from the seed. */
+void sim_shape_draw(struct sim_shape *shape, struct flx_random *random);
+void sim_program_draw(struct sim *sim);
+
+/* The handler of every fluxion. */
+int sim_handler(struct flx_call *call, struct flx_msg *msg, void *context);
+
+/* One run; false when a promise was broken, and sim->oracle.failure says which. */
+bool sim_run(struct sim *sim, uint64_t seed);

@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "tests/world.h"
+
+#include <stdlib.h>
+
+#include <rte_cycles.h>
+
+#include "fabric/memory.h"
+
+static int make_contexts(struct flx_world *world)
+{
+	struct flx_shared *shared = &world->shared;
+
+	shared->context_types = calloc(world->registry.group_count, sizeof(*shared->context_types));
+	if (!shared->context_types)
+		return -ENOMEM;
+	for (uint32_t g = 0; g < world->registry.group_count; g++) {
+		const struct flx_group *group = &world->registry.group[g];
+		const struct flx_context_type_conf conf = {
+			.name = group->name,
+			.key_size = group->key_size,
+			.context_size = group->context_size,
+			.capacity = group->key ? group->context_capacity : 1,
+			.worker_count = shared->worker_count,
+			.init = group->context_init,
+		};
+
+		if (!group->context_size)
+			continue;
+		shared->context_types[g] = flx_context_type_alloc(&conf);
+		if (!shared->context_types[g])
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+static int make_lanes(struct flx_world *world)
+{
+	struct flx_shared *shared = &world->shared;
+	uint32_t count = shared->worker_count;
+
+	for (uint32_t from = 0; from < count; from++) {
+		for (uint32_t to = 0; to < count; to++) {
+			char name[32];
+			int error;
+
+			if (from == to)
+				continue;
+			snprintf(name, sizeof(name), "world_%u_%u", from, to);
+			error = flx_lane_init(&shared->lanes[from * count + to], name,
+					      world->conf.lane_size, -1,
+					      &shared->workers[from]->chunks);
+			if (error)
+				return error;
+		}
+	}
+	return 0;
+}
+
+static int make_workers(struct flx_world *world)
+{
+	struct flx_shared *shared = &world->shared;
+	uint32_t count = shared->worker_count;
+	uint32_t keep = RTE_MIN(4u * FLX_CREDIT_BLOCK, world->conf.credits / (2 * count));
+
+	shared->workers = calloc(count, sizeof(*shared->workers));
+	shared->lanes =
+		flx_memory_alloc("lanes", (size_t)count * count * sizeof(*shared->lanes), -1);
+	shared->routes = flx_routes_alloc(world->registry.group_count, count);
+	if (!shared->workers || !shared->lanes || !shared->routes)
+		return -ENOMEM;
+	for (uint32_t w = 0; w < count; w++) {
+		shared->workers[w] = flx_worker_alloc(shared, w, -1, world->conf.credits, keep);
+		if (!shared->workers[w])
+			return -ENOMEM;
+	}
+	return make_lanes(world);
+}
+
+int flx_world_init(struct flx_world *world, const struct flx_program *program,
+		   const struct flx_world_conf *conf)
+{
+	struct flx_shared *shared = &world->shared;
+	int error;
+
+	*world = (struct flx_world){.conf = *conf};
+	error = flx_registry_init(&world->registry, program);
+	if (error)
+		return error;
+	shared->registry = &world->registry;
+	shared->worker_count = conf->workers;
+	shared->start_tsc = rte_rdtsc();
+	shared->tsc_hz = rte_get_tsc_hz();
+	flx_credit_pool_init(&shared->credits, conf->credits);
+	/* No cache: what is free is in the pool, so that it runs dry when it is meant to. */
+	shared->pool = rte_pktmbuf_pool_create(
+		"world", conf->buffers, 0, sizeof(struct flx_msg) - sizeof(struct rte_mbuf),
+		(uint16_t)(RTE_PKTMBUF_HEADROOM + conf->buffer_data), SOCKET_ID_ANY);
+	error = shared->pool ? make_contexts(world) : -ENOMEM;
+	if (!error)
+		error = make_workers(world);
+	if (error)
+		flx_world_fini(world);
+	return error;
+}
+
+void flx_world_fini(struct flx_world *world)
+{
+	struct flx_shared *shared = &world->shared;
+
+	for (uint32_t i = 0; shared->lanes && i < shared->worker_count * shared->worker_count; i++)
+		if (shared->lanes[i].ring)
+			flx_lane_fini(&shared->lanes[i]);
+	for (uint32_t w = 0; shared->workers && w < shared->worker_count; w++)
+		flx_worker_free(shared->workers[w]);
+	for (uint32_t g = 0; shared->context_types && g < world->registry.group_count; g++)
+		if (shared->context_types[g])
+			flx_context_type_free(shared->context_types[g]);
+	free(shared->context_types);
+	free(shared->workers);
+	flx_memory_free(shared->lanes);
+	flx_routes_free(shared->routes);
+	rte_mempool_free(shared->pool);
+	flx_registry_fini(&world->registry);
+}
+
+uint16_t flx_world_number(const struct flx_world *world, const char *id)
+{
+	for (uint32_t f = FLX_FLUXION_FIRST; f < world->registry.fluxion_count; f++)
+		if (strcmp(world->registry.fluxion[f].id, id) == 0)
+			return (uint16_t)f;
+	fprintf(stderr, "no fluxion %s\n", id);
+	abort();
+}
+
+void flx_world_inject(struct flx_world *world, uint32_t index, uint16_t number,
+		      struct flx_msg **msgs, uint32_t count)
+{
+	struct flx_worker *worker = world->shared.workers[index];
+	struct flx_elem elems[FLX_BATCH];
+
+	FLX_VERIFY(count <= FLX_BATCH);
+	for (uint32_t i = 0; i < count; i++)
+		elems[i] = (struct flx_elem){.msg = msgs[i], .fluxion = number};
+	worker->stats->port[0].received += count;
+	flx_purse_spend(&worker->purse, count);
+	flx_worker_route(worker, elems, count);
+}
+
+void flx_world_ledger(struct flx_world *world, struct flx_ledger *ledger)
+{
+	memset(ledger, 0, sizeof(*ledger));
+	ledger->port_count = 1;
+	ledger->fluxion_count = world->registry.fluxion_count;
+	for (uint32_t w = 0; w < world->shared.worker_count; w++) {
+		struct flx_worker *worker = world->shared.workers[w];
+
+		flx_worker_snapshot(worker, 0);
+		flx_stats_sum(ledger, worker->snapshot, worker->snapshot_pending);
+	}
+	flx_stats_balance(ledger);
+}
+
+int64_t flx_world_credits(const struct flx_world *world)
+{
+	int64_t sum = atomic_load(&world->shared.credits.free);
+
+	for (uint32_t w = 0; w < world->shared.worker_count; w++)
+		sum += world->shared.workers[w]->purse.credits;
+	return sum;
+}
+
+uint32_t flx_world_buffers(const struct flx_world *world)
+{
+	return rte_mempool_avail_count(world->shared.pool);
+}
