@@ -22,8 +22,9 @@ static void warn_once(uint64_t size_bytes, int error)
 
 static uint8_t *map_hugetlb(uint64_t size_bytes)
 {
-	void *base = mmap(NULL, size_bytes, PROT_READ | PROT_WRITE,
-			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB | MAP_2MB | MAP_POPULATE, -1, 0);
+	void *base =
+		mmap(NULL, size_bytes, PROT_READ | PROT_WRITE,
+		     MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB | MAP_2MB | MAP_POPULATE, -1, 0);
 
 	return base == MAP_FAILED ? NULL : base;
 }

@@ -30,8 +30,8 @@ void flx_record_fill(const struct flx_record_layout *layout, uint8_t *image)
  * The copy races with the owner by design and is thrown away when it did, which ThreadSanitizer
  * cannot see: hence not instrumented, and by words, as it would catch memcpy all the same.
  */
-__attribute__((no_sanitize("thread"))) static void
-copy_image(const struct flx_record_layout *layout, const uint8_t *image, uint8_t *context)
+__attribute__((no_sanitize("thread"))) static void copy_image(
+	const struct flx_record_layout *layout, const uint8_t *image, uint8_t *context)
 {
 	const volatile uint64_t *words = (const volatile uint64_t *)(const void *)image;
 
@@ -55,8 +55,9 @@ uint64_t flx_record_read(const struct flx_record_layout *layout, const struct fl
 			return 0;
 		copy_image(layout, flx_record_image(layout, record, word), context);
 		/*
-		 * The owner writes this image again only after the next commit, past the release fence
-		 * of flx_record_open. So if the copy saw such a write, this fence makes us see the word.
+		 * The owner writes this image again only after the next commit, past the release
+		 * fence of flx_record_open. So if the copy saw such a write, this fence makes us
+		 * see the word.
 		 */
 		atomic_thread_fence(memory_order_acquire);
 		after = atomic_load_explicit(&record->word, memory_order_relaxed);

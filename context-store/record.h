@@ -3,11 +3,11 @@
  * record - a context's memory: commit word, hash, key, and two images.
  *
  *	0	 8	12	   image_offset		 + image_size
- *	| word	 | hash | key ...  | image 0 ...	 | image 1 ...	| up to stride_bytes
+ *	| word	 | hash | key ...  | image 0 ...	 | image 1 ...	| stride
  *
  * The word counts commits: 0 is a record that was never committed, else image (word & 1) is the
  * committed one and the other is spare. The handler writes the spare image; a commit is one store
- * of word + 1. So a process killed at any instruction leaves each record at its last committed image.
+ * of word + 1. So a process killed at any instruction leaves each record at its last commit.
  *
  * Written by: the owner of the slice alone. Read by: the owner; any thread through flx_record_read.
  *
@@ -50,7 +50,8 @@ void flx_record_layout_init(struct flx_record_layout *layout, uint32_t key_size,
 static inline uint8_t *flx_record_image(const struct flx_record_layout *layout,
 					const struct flx_record *record, uint64_t word)
 {
-	return (uint8_t *)(uintptr_t)record + layout->image_offset + (word & 1) * layout->image_size;
+	return (uint8_t *)(uintptr_t)record + layout->image_offset +
+	       (word & 1) * layout->image_size;
 }
 
 /* Fills @image for a record that was never committed. Out of line: once per record. */

@@ -50,7 +50,9 @@ int flx_slab_init(struct flx_slab *slab, struct flx_arena *arena, uint32_t strid
 		.base = flx_arena_at(arena, at),
 		.stride_bytes = stride_bytes,
 		.capacity = capacity,
-		.block = block == 0 ? 1 : block > FLX_SLAB_BLOCK ? FLX_SLAB_BLOCK : block,
+		.block = block == 0		  ? 1
+			 : block > FLX_SLAB_BLOCK ? FLX_SLAB_BLOCK
+						  : block,
 		.lock = ATOMIC_FLAG_INIT,
 		.chains = FLX_SLAB_NONE,
 	};
@@ -78,7 +80,8 @@ static bool refill(struct flx_slab *slab, struct flx_slab_cache *cache)
 		cache->fresh_end = cache->fresh + (rest < slab->block ? rest : slab->block);
 		slab->bump = cache->fresh_end;
 	} else {
-		/* Under the lock, so that it cannot overwrite the false of a spill that came later. */
+		/* Under the lock, so that it cannot overwrite the false of a spill that came later.
+		 */
 		atomic_store_explicit(&slab->dry, true, memory_order_relaxed);
 		found = false;
 	}

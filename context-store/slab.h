@@ -2,17 +2,18 @@
 /*
  * slab - records of one size, by number, handed out to workers in blocks.
  *
- * A worker takes and gives back records from a cache of its own, without an atomic operation. Blocks
- * of up to 64 come from a shared pool and go back to it, under a spin lock that is held for a few
- * instructions, at most once per block. Never more records than capacity.
+ * A worker takes and gives back records from a cache of its own, without an atomic operation.
+ * Blocks of up to 64 come from a shared pool and go back to it, under a spin lock that is held for
+ * a few instructions, at most once per block. Never more records than capacity.
  *
- * What the caches of other workers hold is out of a worker's reach: at most a block of fresh records
- * and a block of given-back ones each. So the block shrinks with the capacity (all caches together
- * hold at most 1/16 of it), and while the pool is dry every worker that settles brings what it holds
- * (flx_slab_relieve). A worker that finds the pool dry is refused without the lock: at the limit a
- * flood of new keys costs no shared write.
+ * What the caches of other workers hold is out of a worker's reach: at most a block of fresh
+ * records and a block of given-back ones each. So the block shrinks with the capacity (all caches
+ * together hold at most 1/16 of it), and while the pool is dry every worker that settles brings
+ * what it holds (flx_slab_relieve). A worker that finds the pool dry is refused without the lock:
+ * at the limit a flood of new keys costs no shared write.
  *
- * Of a free record the first 8 bytes stay zero (a record that was never committed); the next 12 link it.
+ * Of a free record the first 8 bytes stay zero (a record that was never committed); the next 12
+ * link it.
  */
 #pragma once
 
@@ -25,7 +26,7 @@
 #include "context-store/arena.h"
 #include "fabric/base.h"
 
-#define FLX_SLAB_NONE	UINT32_MAX
+#define FLX_SLAB_NONE  UINT32_MAX
 #define FLX_SLAB_BLOCK 64 /* a batch that makes 64 records locks once; more would only hoard */
 
 /* Written and read by: its worker. */
@@ -57,14 +58,23 @@ struct flx_slab {
 /* Bytes that flx_slab_init takes from the arena, alignment included. */
 uint64_t flx_slab_reserve(uint32_t stride_bytes, uint32_t capacity);
 
-/* 0; -ENOMEM: the arena's rest is too small. @stride_bytes: a multiple of the cache line. Context: setup. */
+/*
+ * flx_slab_init - a full slab; @stride_bytes is a multiple of the cache line
+ * 0; -ENOMEM: the arena's rest is too small. Context: setup.
+ */
 int flx_slab_init(struct flx_slab *slab, struct flx_arena *arena, uint32_t stride_bytes,
 		  uint32_t capacity, uint32_t worker_count);
 
-/* flx_slab_take - a record's number, or FLX_SLAB_NONE; its bytes are undefined but for the first 8. */
+/*
+ * flx_slab_take - a record's number, or FLX_SLAB_NONE
+ * Its bytes are undefined but for the first 8. Context: that worker.
+ */
 uint32_t flx_slab_take(struct flx_slab *slab, uint32_t worker);
 
-/* flx_slab_give - take record @number back; its first 8 bytes are zero. Context: any worker, its own @worker. */
+/*
+ * flx_slab_give - take record @number back, whichever worker took it; its first 8 bytes are zero
+ * Context: that worker.
+ */
 void flx_slab_give(struct flx_slab *slab, uint32_t worker, uint32_t number);
 
 /* flx_slab_relieve - move all that @worker's cache holds to the pool. Context: that worker. */

@@ -80,9 +80,10 @@ struct flx_context_type *flx_context_type_alloc(const struct flx_context_type_co
 	}
 	if (!error)
 		return type;
-	flx_error("contexts of '%s' (%u of %u bytes, key %u): %s; lower the capacity or the size, or "
-		  "give the machine more memory",
-		  conf->name, conf->capacity, conf->context_size, conf->key_size, strerror(-error));
+	flx_error(
+		"contexts of '%s' (%u of %u bytes, key %u): %s; lower the capacity or the size, or "
+		"give the machine more memory",
+		conf->name, conf->capacity, conf->context_size, conf->key_size, strerror(-error));
 	flx_context_type_free(type);
 	return NULL;
 }
@@ -142,9 +143,9 @@ static struct flx_record *make_record(struct flx_context_type *type, uint32_t wo
 }
 
 /* The key is new, not in its home bucket, or one of two with its tag there. */
-static __attribute__((noinline)) struct flx_record *
-find_or_make(struct flx_context_type *type, uint32_t worker, uint16_t slice, const uint8_t *key,
-	     uint64_t hash)
+static __attribute__((noinline)) struct flx_record *find_or_make(struct flx_context_type *type,
+								 uint32_t worker, uint16_t slice,
+								 const uint8_t *key, uint64_t hash)
 {
 	struct flx_index_probe probe;
 	uint32_t number = flx_index_first(&type->index, slice, hash, &probe);
@@ -158,9 +159,9 @@ find_or_make(struct flx_context_type *type, uint32_t worker, uint16_t slice, con
 	return make_record(type, worker, slice, key, hash);
 }
 
-/* The candidate of a key whose home bucket has overflowed: 1 in 20 when leaves are full. */
-static __attribute__((noinline)) struct flx_record *
-find_late(const struct flx_context_type *type, uint16_t slice, uint64_t hash)
+/* The candidate of a key whose home bucket has overflowed: 1 in 16 when leaves are full. */
+static __attribute__((noinline)) struct flx_record *find_late(const struct flx_context_type *type,
+							      uint16_t slice, uint64_t hash)
 {
 	struct flx_index_probe probe;
 	uint32_t number = flx_index_first(&type->index, slice, hash, &probe);
@@ -174,15 +175,15 @@ find_late(const struct flx_context_type *type, uint16_t slice, uint64_t hash)
 }
 
 /*
- * The rounds, each of which finds in the cache what the one before has asked for. The images are asked
- * for last, for the handlers: the core has some 10 to 24 lines under way at a time, and spread over
- * the rounds they hide more (5 % at 1 M keys of 64 bytes). Inlined once per key size that has a fast
- * hash and compare. Misses are made in order, by a look-up of their own, as an earlier key of the
- * batch may have entered the same key or moved the leaf.
+ * The rounds, each of which finds in the cache what the one before has asked for. The images are
+ * asked for last, for the handlers: the core has some 10 to 24 lines under way at a time, and
+ * spread over the rounds they hide more (5 % at 1 M keys of 64 bytes). Inlined once per key size
+ * that has a fast hash and compare. Misses are made in order, by a look-up of their own, as an
+ * earlier key of the batch may have entered the same key or moved the leaf.
  */
-static inline __attribute__((always_inline)) void
-bind_batch(struct flx_context_type *type, uint32_t worker, const uint16_t *slices,
-	   const uint8_t *keys, uint32_t count, struct flx_record **records, uint32_t key_size)
+static inline __attribute__((always_inline)) void bind_batch(
+	struct flx_context_type *type, uint32_t worker, const uint16_t *slices, const uint8_t *keys,
+	uint32_t count, struct flx_record **records, uint32_t key_size)
 {
 	uint64_t hash[FLX_BATCH];
 	const struct flx_bucket *home[FLX_BATCH];

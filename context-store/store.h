@@ -7,8 +7,8 @@
  * images: the handler writes the spare one, commit flips the word, so the committed image is never
  * half-written. Nothing is allocated per message.
  *
- * The cycle for a batch: flx_store_bind, then for each record flx_record_open(&type->layout, record),
- * handler, flx_record_commit (or nothing), then flx_store_settle.
+ * The cycle for a batch: flx_store_bind, then for each record flx_record_open(&type->layout,
+ * record), handler, flx_record_commit (or nothing), then flx_store_settle.
  *
  * Cost of the cycle with an increment, per message of a batch of 64: see perf/bench_ctx.c.
  */
@@ -27,19 +27,19 @@
 #include "fabric/base.h"
 
 struct flx_context_type_conf {
-	const char *name;	     /* of the group; for reports */
-	uint32_t key_size;	     /* bytes, up to 40; 0: one single context in slice 0 of the type */
-	uint32_t context_size;	     /* bytes, 1..4096 */
-	uint32_t capacity;	     /* records at most, 1 or more; ignored for a single context */
-	uint32_t worker_count;	     /* who may own slices, 1..FLX_WORKERS_MAX */
-	bool huge;		     /* hugepages, all memory present at start; false: dev mode */
+	const char *name;      /* of the group; for reports */
+	uint32_t key_size;     /* bytes, up to 40; 0: one single context in slice 0 of the type */
+	uint32_t context_size; /* bytes, 1..4096 */
+	uint32_t capacity;     /* records at most, 1 or more; ignored for a single context */
+	uint32_t worker_count; /* who may own slices, 1..FLX_WORKERS_MAX */
+	bool huge;	       /* hugepages, all memory present at start; false: dev mode */
 	void (*init)(void *context); /* NULL: zeroes */
 };
 
 /* Written and read by: its worker; live is read by any thread. */
 struct flx_store_worker {
 	alignas(FLX_CACHE_LINE) uint32_t made_count; /* records made since the last settle */
-	_Atomic uint64_t live;	    /* records made less records withdrawn here, modulo 2^64 */
+	_Atomic uint64_t live;	    /* records made less withdrawn here, modulo 2^64 */
 	uint32_t made[FLX_BATCH];   /* their numbers */
 	uint16_t slices[FLX_BATCH]; /* and slices */
 };
@@ -73,9 +73,9 @@ void flx_context_type_free(struct flx_context_type *type);
  * @count: at most FLX_BATCH
  * @records: out; NULL where the type is full (drop under ENOSPC)
  *
- * A new record is in the index at once but not committed: later keys of the batch find it. Every bind
- * is followed by one flx_store_settle of the same worker, before its next bind of the type and before
- * it hands over a slice. Context: owner of the slices.
+ * A new record is in the index at once but not committed: later keys of the batch find it. Every
+ * bind is followed by one flx_store_settle of the same worker, before its next bind of the type and
+ * before it hands over a slice. Context: owner of the slices.
  */
 void flx_store_bind(struct flx_context_type *type, uint32_t worker, const uint16_t *slices,
 		    const uint8_t *keys, uint32_t count, struct flx_record **records);

@@ -5,9 +5,9 @@
  *	bench_ctx [KEYS CONTEXT_SIZE [KEY_SIZE [RUNS]]]
  *
  * Without arguments it prints the rows below, of 5 runs each. Keys are drawn uniformly, in batches
- *of FLX_BATCH; drawing is not timed, the clock reads are (they cost under 1 cycle per message).
- *Each row: what it took to make the keys and the worst batch of that, in which tables grew; then
- *the median, least and most of RUNS runs of 4 M messages. Pin it: `taskset -c 1`.
+ * of FLX_BATCH; drawing is not timed, the clock reads are (under 1 cycle per message). Each row:
+ * what it took to make the keys and the worst batch of that, in which tables grew (or the bench was
+ * preempted); then the median, least and most of RUNS runs of 4 M messages. Pin it: `taskset -c 1`.
  */
 #include <stdio.h>
 #include <stdlib.h>

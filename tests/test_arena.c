@@ -9,8 +9,9 @@ static void test_arena_alloc_aligns_and_stays_inside(void)
 	static const struct {
 		uint64_t size_bytes, align_bytes, expected;
 	} rows[] = {
-		{1, 1, 0},     {1, 64, 64},	  {0, 1, 65},		    {64, 4096, 4096},
-		{8, 8, 4160},  {1u << 20, 1u << 20, 1u << 20}, {1, 1, 2u << 20},
+		{1, 1, 0},	  {1, 64, 64},	{0, 1, 65},
+		{64, 4096, 4096}, {8, 8, 4160}, {1u << 20, 1u << 20, 1u << 20},
+		{1, 1, 2u << 20},
 	};
 	struct flx_arena arena;
 
@@ -62,7 +63,8 @@ static void test_arena_init_refuses_what_the_machine_has_not(void)
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
 		for (int huge = 0; huge < 2; huge++)
-			CU_ASSERT_EQUAL(flx_arena_init(&arena, rows[i].size_bytes, huge), rows[i].error);
+			CU_ASSERT_EQUAL(flx_arena_init(&arena, rows[i].size_bytes, huge),
+					rows[i].error);
 }
 
 int main(void)

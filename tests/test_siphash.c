@@ -26,7 +26,8 @@ static void test_siphash24_gives_the_published_vectors(void)
 		CU_ASSERT_EQUAL(flx_siphash(2, 4, paper_seed, bytes, size), expected[size]);
 }
 
-/* CPython 3.11 hashes bytes with SipHash-1-3 under seed 0: PYTHONHASHSEED=0, hash(bytes(range(n))). */
+/* CPython 3.11 hashes bytes with SipHash-1-3 under seed 0: PYTHONHASHSEED=0, hash(bytes(range(n))).
+ */
 static void test_siphash13_gives_what_cpython_gives(void)
 {
 	static const struct {

@@ -26,8 +26,10 @@ static uint32_t take_all(uint32_t worker, uint32_t *numbers)
 	for (;; count++) {
 		uint32_t number = flx_slab_take(&slab, worker);
 
-		if (number == FLX_SLAB_NONE)
+		if (number == FLX_SLAB_NONE) {
+			CU_ASSERT_EQUAL(slab.cache[worker].chain_count, 0);
 			return count;
+		}
 		CU_ASSERT_TRUE_FATAL(number < slab.capacity);
 		CU_ASSERT_EQUAL_FATAL(taken[number], 0);
 		taken[number] = 1;
@@ -66,7 +68,8 @@ static void test_slab_caches_hold_back_a_sixteenth_at_most(void)
 
 	for (size_t i = 0; i < sizeof(worker_counts) / sizeof(worker_counts[0]); i++) {
 		set_up(CAPACITY, worker_counts[i]);
-		/* The worst: each of the others holds a block of fresh records and one given back. */
+		/* The worst: each of the others holds a block of fresh records and one given back.
+		 */
 		for (uint32_t worker = 1; worker < worker_counts[i]; worker++) {
 			uint32_t mine[2 * FLX_SLAB_BLOCK];
 

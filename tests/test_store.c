@@ -35,8 +35,9 @@ static struct flx_context_type *make_type(uint32_t key_size, uint32_t context_si
 enum step { ABORT, COMMIT };
 
 /*
- * One turn of a worker with keys of 8 bytes in slices key % slice_count: binds, adds 1 to each context
- * whose step says so, settles. @values gets what each context was before, UINT64_MAX for refused.
+ * One turn of a worker with keys of 8 bytes in slices key % slice_count: binds, adds 1 to each
+ * context whose step says so, settles. @values gets what each context was before, UINT64_MAX for
+ * refused.
  */
 static void turn(struct flx_context_type *type, uint32_t worker, uint32_t slice_count,
 		 const uint64_t *keys, const enum step *steps, uint32_t count, uint64_t *values)
@@ -72,7 +73,11 @@ static void test_store_batch_finds_what_it_made_and_keeps_what_committed(void)
 	} rows[] = {
 		{"new keys", {1, 2, 3, 4}, {COMMIT, COMMIT, COMMIT, COMMIT}, {0, 0, 0, 0}, 4},
 		{"found again", {4, 3, 2, 1}, {COMMIT, COMMIT, COMMIT, COMMIT}, {1, 1, 1, 1}, 4},
-		{"twice in a batch", {5, 5, 5, 1}, {COMMIT, COMMIT, COMMIT, ABORT}, {0, 1, 2, 2}, 5},
+		{"twice in a batch",
+		 {5, 5, 5, 1},
+		 {COMMIT, COMMIT, COMMIT, ABORT},
+		 {0, 1, 2, 2},
+		 5},
 		{"abort keeps", {1, 1, 2, 5}, {ABORT, COMMIT, ABORT, COMMIT}, {2, 2, 2, 3}, 5},
 		{"new and failed", {6, 7, 6, 7}, {ABORT, ABORT, ABORT, ABORT}, {0, 0, 0, 0}, 5},
 		{"later commits", {6, 6, 6, 8}, {ABORT, COMMIT, ABORT, ABORT}, {0, 0, 1, 0}, 6},
@@ -127,8 +132,8 @@ static void test_store_full_refuses_and_recovers(void)
 static void test_store_full_in_a_batch_still_finds(void)
 {
 	struct flx_context_type *type = make_type(8, 8, 3, 1);
-	static const uint64_t keys[] = {1, 2, 3, 4, 1, 5, 3}, expected[] = {
-		0, 0, 0, UINT64_MAX, 1, UINT64_MAX, 0};
+	static const uint64_t keys[] = {1, 2, 3, 4, 1, 5, 3},
+			      expected[] = {0, 0, 0, UINT64_MAX, 1, UINT64_MAX, 0};
 	static const enum step steps[] = {COMMIT, COMMIT, ABORT, COMMIT, COMMIT, COMMIT, ABORT};
 	uint64_t values[7];
 
@@ -227,8 +232,8 @@ static void test_store_single_context_needs_no_key(void)
 	flx_context_type_free(type);
 }
 
-#define MODEL_KEYS	150000
-#define MODEL_CAPACITY	100000
+#define MODEL_KEYS	 150000
+#define MODEL_CAPACITY	 100000
 #define MODEL_OPERATIONS 1000000
 
 /* Random batches against an array: @slice_count 1 makes one big table, 512 many small ones. */
@@ -358,16 +363,34 @@ static void test_store_seeds_differ(void)
 static void test_store_alloc_refuses_what_cannot_be(void)
 {
 	static const struct flx_context_type_conf rows[] = {
-		{.name = "key", .key_size = 41, .context_size = 8, .capacity = 1, .worker_count = 1},
+		{.name = "key",
+		 .key_size = 41,
+		 .context_size = 8,
+		 .capacity = 1,
+		 .worker_count = 1},
 		{.name = "no size", .key_size = 4, .capacity = 1, .worker_count = 1},
-		{.name = "size", .key_size = 4, .context_size = 4097, .capacity = 1, .worker_count = 1},
+		{.name = "size",
+		 .key_size = 4,
+		 .context_size = 4097,
+		 .capacity = 1,
+		 .worker_count = 1},
 		{.name = "no room", .key_size = 4, .context_size = 8, .worker_count = 1},
 		{.name = "nobody", .key_size = 4, .context_size = 8, .capacity = 1},
-		{.name = "crowd", .key_size = 4, .context_size = 8, .capacity = 1, .worker_count = 65},
-		{.name = "number", .key_size = 4, .context_size = 8, .capacity = UINT32_MAX,
+		{.name = "crowd",
+		 .key_size = 4,
+		 .context_size = 8,
+		 .capacity = 1,
+		 .worker_count = 65},
+		{.name = "number",
+		 .key_size = 4,
+		 .context_size = 8,
+		 .capacity = UINT32_MAX,
 		 .worker_count = 1},
 		/* 35 TB: no machine of ours has them, and Linux says so at once. */
-		{.name = "memory", .key_size = 4, .context_size = 4096, .capacity = UINT32_MAX - 1,
+		{.name = "memory",
+		 .key_size = 4,
+		 .context_size = 4096,
+		 .capacity = UINT32_MAX - 1,
 		 .worker_count = 1},
 	};
 
