@@ -78,6 +78,25 @@ static uint32_t payload_max(const struct flx_edge_port *port)
 	return port->mtu - 20u - 8u;
 }
 
+int flx_send_batch(struct flx_call *call, uint32_t stream, const struct flx_elem *batch,
+		   uint32_t count)
+{
+	struct flx_elem *send = call->sends;
+	uint16_t to;
+
+	if (stream >= FLX_STREAMS_MAX || call->targets[stream].count != 1 || batch != call->batch ||
+	    count > (size_t)(call->batch_end - batch))
+		return fail(call, -EINVAL);
+	to = (uint16_t)call->targets[stream].to;
+	for (uint32_t i = 0; i < count; i++) {
+		send[i] = batch[i];
+		send[i].fluxion = to;
+	}
+	call->sends = send + count;
+	call->batch = batch + count;
+	return 0;
+}
+
 int flx_reply(struct flx_call *call, struct flx_msg *msg)
 {
 	const struct flx_edge_port *ports = call->worker->shared->edge;
@@ -210,10 +229,20 @@ static uint32_t end_made(struct flx_call *call, bool unsent_only)
 	return ended;
 }
 
+/* The call is over: nothing of it is left for the next. */
+static uint32_t reset(struct flx_call *call, int error)
+{
+	call->unusual = 0;
+	call->error = 0;
+	call->made = 0;
+	call->made_sent = 0;
+	/* A positive result is a handler's mistake, and counts as failing under that errno. */
+	return (uint32_t)(error < 0 ? -error : error);
+}
+
 uint32_t flx_call_settle(struct flx_call *call, struct flx_elem *first, struct flx_msg *msg,
 			 int result, struct flx_fluxion_stats *stats)
 {
-	/* A positive result is a handler's mistake, and counts as failing under that errno. */
 	int error = call->error ? call->error : result;
 
 	if (error) {
@@ -228,9 +257,26 @@ uint32_t flx_call_settle(struct flx_call *call, struct flx_elem *first, struct f
 		stats->generated += call->made;
 		stats->consumed += end_made(call, true);
 	}
-	call->unusual = 0;
-	call->error = 0;
-	call->made = 0;
-	call->made_sent = 0;
-	return (uint32_t)(error < 0 ? -error : error);
+	return reset(call, error);
+}
+
+uint32_t flx_call_settle_batch(struct flx_call *call, struct flx_elem *first,
+			       const struct flx_elem *batch, int result,
+			       struct flx_fluxion_stats *stats)
+{
+	int error = call->error ? call->error : result;
+	/* On failure all of it ends here, sent or not; else what was not sent is consumed. */
+	const struct flx_elem *rest = error ? batch : call->batch;
+
+	for (const struct flx_elem *elem = rest; elem < call->batch_end; elem++)
+		flx_worker_end(call->worker, elem->msg);
+	if (error) {
+		call->sends = first;
+		end_made(call, false);
+	} else {
+		stats->consumed += (uint64_t)(call->batch_end - rest);
+		stats->generated += call->made;
+		stats->consumed += end_made(call, true);
+	}
+	return reset(call, error);
 }

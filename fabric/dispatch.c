@@ -268,6 +268,30 @@ static uint32_t run_plain(struct flx_worker *worker, const struct flx_fluxion_en
 	return count - bad;
 }
 
+/* A batch handler's whole batch in one call; how many succeeded: all or none. */
+static uint32_t run_whole(struct flx_worker *worker, const struct flx_fluxion_entry *fluxion,
+			  const struct flx_elem *elems, uint32_t count,
+			  struct flx_fluxion_stats *stats)
+{
+	struct flx_call *call = &worker->call;
+	struct flx_elem *first = call->sends;
+	uint32_t error;
+	int result;
+
+	call->given.msg = FLX_MSG_SENT; /* none that flx_send takes */
+	call->batch = elems;
+	call->batch_end = elems + count;
+	result = fluxion->batch(call, elems, count);
+	if (likely(!result && !call->unusual && call->batch == call->batch_end))
+		return count;
+	error = flx_call_settle_batch(call, first, elems, result, stats);
+	if (!error)
+		return count;
+	for (uint32_t i = 0; i < count; i++)
+		flx_stats_fail(stats, error);
+	return 0;
+}
+
 /* Keys of a batch, one after the other, and each message's lines on their way into the cache. */
 static void gather_keys(const struct flx_fluxion_entry *fluxion, const struct flx_elem *elems,
 			uint32_t count, uint8_t *keys, uint16_t *slices)
@@ -349,6 +373,8 @@ static void run_batch(struct flx_worker *worker, uint32_t number, const struct f
 		good = count;
 	} else if (fluxion->has_context) {
 		good = run_context(worker, fluxion, elems, count, stats);
+	} else if (fluxion->batch) {
+		good = run_whole(worker, fluxion, elems, count, stats);
 	} else {
 		good = run_plain(worker, fluxion, elems, count, stats);
 	}

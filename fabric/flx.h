@@ -270,6 +270,19 @@ int flx_key_flow(const struct flx_msg *msg, void *key);
 struct flx_call;
 typedef int (*flx_handler_fn)(struct flx_call *call, struct flx_msg *msg, void *context);
 
+/*
+ * flx_batch_fn - handle @count messages in one call, in place of a flx_handler_fn
+ *
+ * @batch: 1..64 elements in the order they came; their messages are owned by the handler until it sends
+ * them with flx_send_batch
+ *
+ * For a fluxion without a context that does little per message: the call then weighs more than the work.
+ * All or nothing holds for the batch: 0, and all of it happens; a negative errno, and nothing of it does:
+ * every message is dropped and counted under that error.
+ */
+struct flx_elem;
+typedef int (*flx_batch_fn)(struct flx_call *call, const struct flx_elem *batch, uint32_t count);
+
 struct flx_fluxion {
 	const char *id; /* unique; [A-Za-z0-9_.-], at most FLX_ID_MAX bytes */
 
@@ -305,7 +318,8 @@ struct flx_fluxion {
 		uint32_t capacity;
 	} context;
 
-	flx_handler_fn handler;
+	flx_handler_fn handler; /* one of the two */
+	flx_batch_fn batch;	/* not with a context */
 };
 
 /* A setting that `--set name=value` changes. */
@@ -384,7 +398,9 @@ struct flx_call {
 	int error;			  /* first failure of a call below; 0: none */
 	uint32_t made;			  /* messages allocated in this call */
 	struct flx_worker *worker;
-	uint64_t made_sent; /* bit i: making[i] was sent */
+	const struct flx_elem *batch;	  /* of a flx_batch_fn: the first that is not sent */
+	const struct flx_elem *batch_end; /* behind the last; neither is used in other calls */
+	uint64_t made_sent;		  /* bit i: making[i] was sent */
 	struct flx_msg *making[FLX_MADE_MAX];
 };
 
@@ -414,6 +430,17 @@ static inline int flx_send(struct flx_call *call, uint32_t stream, struct flx_ms
 	call->sends = send + 1;
 	return 0;
 }
+
+/*
+ * flx_send_batch - send @count messages of a flx_batch_fn's batch on the stream at index @stream
+ * @batch: the first that is not sent yet; a batch is sent from its first message on, without gaps, and
+ *	   what is left when the handler returns 0 is consumed
+ *
+ * As flx_send for each of them, in order. 0; -EINVAL: out of turn or beyond the batch, or the stream has
+ * not just one destination. Context: inside a flx_batch_fn.
+ */
+int flx_send_batch(struct flx_call *call, uint32_t stream, const struct flx_elem *batch,
+		   uint32_t count);
 
 /*
  * flx_reply - send @msg back to whoever sent it (for a copy: whoever sent the original)

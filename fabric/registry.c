@@ -70,8 +70,9 @@ static void check_ids(struct check *check)
 			      "fluxion %s: declared at %d and again at %u; ids are unique, rename "
 			      "one",
 			      id, find(program, id), i);
-		if (!program->fluxions[i].handler)
-			FAULT(check, "fluxion %s: has no handler; set .handler", id);
+		if (!program->fluxions[i].handler == !program->fluxions[i].batch)
+			FAULT(check, "fluxion %s: has %s; set .handler or .batch", id,
+			      program->fluxions[i].batch ? "both handlers" : "no handler");
 	}
 }
 
@@ -135,6 +136,11 @@ static void check_sizes(struct check *check, const struct flx_fluxion *fluxion)
 	if (fluxion->context.size > FLX_CONTEXT_MAX)
 		FAULT(check, "fluxion %s: context of %u bytes; %d is the most, split it", id,
 		      fluxion->context.size, FLX_CONTEXT_MAX);
+	if (fluxion->batch && fluxion->context.size)
+		FAULT(check,
+		      "fluxion %s: a batch handler gets no context; set .handler, or declare the "
+		      "context elsewhere in its group",
+		      id);
 	if (!fluxion->context.size && (fluxion->context.init || fluxion->context.capacity))
 		FAULT(check, "fluxion %s: context without a size; set .context.size", id);
 	for (uint32_t i = 0; i < FLX_TAGS_MAX && fluxion->tags[i]; i++)
@@ -351,6 +357,7 @@ static void resolve(struct flx_registry *registry, const struct flx_program *pro
 
 		strncpy(entry->id, fluxion->id, FLX_ID_MAX);
 		entry->handler = fluxion->handler;
+		entry->batch = fluxion->batch;
 		entry->key = group->key;
 		entry->key_size = group->key_size;
 		entry->mode = (uint8_t)group->mode;

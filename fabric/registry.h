@@ -36,7 +36,8 @@ struct flx_group {
 
 /* Hot: read for every batch. */
 struct flx_fluxion_entry {
-	flx_handler_fn handler;
+	flx_handler_fn handler; /* NULL: batch */
+	flx_batch_fn batch;
 	flx_key_fn key;
 	uint32_t key_size;
 	uint16_t group;

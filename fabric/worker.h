@@ -171,5 +171,10 @@ void flx_worker_sort(struct flx_worker *worker, const struct flx_elem *elems, ui
 uint32_t flx_call_settle(struct flx_call *call, struct flx_elem *first, struct flx_msg *msg,
 			 int result, struct flx_fluxion_stats *stats);
 
+/* The same for a flx_batch_fn that got @batch. */
+uint32_t flx_call_settle_batch(struct flx_call *call, struct flx_elem *first,
+			       const struct flx_elem *batch, int result,
+			       struct flx_fluxion_stats *stats);
+
 /* Frees @msg, which ends here, and returns its credit. Counting is the caller's. */
 void flx_worker_end(struct flx_worker *worker, struct flx_msg *msg);

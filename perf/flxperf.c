@@ -26,6 +26,7 @@ struct scenario {
 	const char *what;
 	struct flx_sample (*run)(const void *conf);
 	uint32_t workers, in_flight, clients;
+	bool batch;
 	double must;	   /* cycles, or multiple of the floor; 0: none */
 	double target;	   /* likewise */
 	const char *floor; /* name of the scenario that must and target are multiples of */
@@ -51,6 +52,22 @@ static struct scenario scenarios[] = {
 	 .run = flx_scenario_hop,
 	 .workers = 2,
 	 .in_flight = 512,
+	 .must = 1.5,
+	 .floor = "ring.spsc"},
+	{.name = "hop.same_core.batch",
+	 .what = "the same as hop.same_core, by batch handlers",
+	 .run = flx_scenario_hop,
+	 .workers = 1,
+	 .in_flight = 512,
+	 .batch = true,
+	 .must = 25,
+	 .target = 12},
+	{.name = "hop.cross_core.batch",
+	 .what = "the same as hop.cross_core, by batch handlers",
+	 .run = flx_scenario_hop,
+	 .workers = 2,
+	 .in_flight = 512,
+	 .batch = true,
 	 .must = 1.5,
 	 .floor = "ring.spsc"},
 	{.name = "counter.ring",
@@ -91,6 +108,7 @@ static void run_once(struct scenario *scenario, uint32_t run_ms, bool dev)
 		.warm_ms = scenario->clients > 65536 ? 4 * WARM_MS : WARM_MS,
 		.run_ms = run_ms,
 		.dev = dev,
+		.batch = scenario->batch,
 	};
 	struct flx_sample sample = flx_sample_run(scenario->run, &conf);
 
@@ -125,7 +143,7 @@ static bool print_row(struct scenario *scenario, double tsc_mhz)
 	if (flx_samples_median(&scenario->client) > 0)
 		snprintf(share, sizeof(share), " (+%.0f client)",
 			 flx_samples_median(&scenario->client));
-	printf("%-16s %7.1f [%.1f .. %.1f]%s cycles/msg  %8.2f M/s  %-34s %s\n", scenario->name,
+	printf("%-20s %7.1f [%.1f .. %.1f]%s cycles/msg  %8.2f M/s  %-34s %s\n", scenario->name,
 	       median, flx_samples_min(&scenario->cycles), flx_samples_max(&scenario->cycles),
 	       share, median > 0 ? tsc_mhz / median : 0, bound,
 	       scenario->must <= 0 ? "-"
@@ -170,7 +188,7 @@ static void usage(FILE *out)
 		"scenarios (default: all; a floor runs with whatever needs it):\n",
 		RUNS_DEFAULT, FLX_RUNS_MAX, RUN_MS_DEFAULT / 1000);
 	for (size_t i = 0; i < SCENARIO_COUNT; i++)
-		fprintf(out, "  %-16s %s\n", scenarios[i].name, scenarios[i].what);
+		fprintf(out, "  %-20s %s\n", scenarios[i].name, scenarios[i].what);
 }
 
 static int parse(struct arguments *arguments, int argc, char **argv)

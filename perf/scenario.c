@@ -102,6 +102,11 @@ static int pass_on(struct flx_call *call, struct flx_msg *msg, void *context)
 	return flx_send(call, 0, msg);
 }
 
+static int pass_batch_on(struct flx_call *call, const struct flx_elem *batch, uint32_t count)
+{
+	return flx_send_batch(call, 0, batch, count);
+}
+
 /*
  * The circle, and before it `in`, which feeds it. Between two workers it alternates between two groups of
  * one slice each; what makes them so is a context each, held by `in` and `keep`, which are not part of
@@ -109,7 +114,7 @@ static int pass_on(struct flx_call *call, struct flx_msg *msg, void *context)
  */
 static struct flx_fluxion circle[CIRCLE + 2];
 
-static void make_circle(uint32_t workers)
+static void make_circle(uint32_t workers, bool batch)
 {
 	static const char *const ids[CIRCLE] = {"h0", "h1", "h2", "h3", "h4", "h5", "h6", "h7"};
 	static const char *const groups[2] = {"even", "odd"};
@@ -117,7 +122,8 @@ static void make_circle(uint32_t workers)
 
 	for (uint32_t i = 0; i < CIRCLE; i++) {
 		circle[i].id = ids[i];
-		circle[i].handler = pass_on;
+		circle[i].handler = batch ? NULL : pass_on;
+		circle[i].batch = batch ? pass_batch_on : NULL;
 		circle[i].streams[0] = (struct flx_stream){.type = FLX_STREAM_POST,
 							   .to = {ids[(i + 1) % CIRCLE]}};
 		if (workers > 1)
@@ -144,7 +150,7 @@ struct flx_sample flx_scenario_hop(const void *argument)
 	uint64_t hops = 0, tsc = 0;
 	struct flx_sample sample = {0};
 
-	make_circle(conf->workers);
+	make_circle(conf->workers, conf->batch);
 	sample.status = start(run, &program, conf, &client);
 	if (sample.status)
 		return sample;

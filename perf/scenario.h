@@ -15,7 +15,8 @@ struct flx_scenario_conf {
 	uint32_t clients;   /* keys */
 	uint32_t warm_ms;
 	uint32_t run_ms;
-	bool dev; /* ordinary memory */
+	bool dev;   /* ordinary memory */
+	bool batch; /* hop: by batch handlers */
 };
 
 /* Floor: two lcores, one SP/SC ring of 16-byte elements, bursts of a batch. Cycles per element. */

@@ -119,7 +119,7 @@ static void test_send_follows_moved_heads(void)
 static void test_send_prepares_offloads(void)
 {
 	begin();
-	for (uint32_t form = 0; form < 12; form++) {
+	for (uint32_t form = 0; form < 24; form++) {
 		uint32_t tags = form % 3;
 		struct frame frame;
 		struct flx_elem elem;
@@ -127,8 +127,8 @@ static void test_send_prepares_offloads(void)
 		uint64_t flags = 0;
 
 		port->tx_ip_checksum = form / 3 % 2;
-		port->tx_udp_checksum = form / 6;
-		frame_udp(&frame, tags, router_alert, 4, 33);
+		port->tx_udp_checksum = form / 6 % 2;
+		frame_udp(&frame, tags, router_alert, form / 12 * 4, 33);
 		frame_recv(port, frame_to_mbuf(pool, frame.bytes, frame.size), &elem);
 		elem.msg->mbuf.tx_offload = UINT64_MAX;
 		flx_edge_send(ports, &elem, 1);
@@ -185,6 +185,43 @@ static void test_echo_is_answered_in_place(void)
 					0);
 			rte_pktmbuf_free(&elem.msg->mbuf);
 		}
+	}
+	end();
+}
+
+/* Messages of two ports in one burst, in runs of 1 to 3: each leaves from the address of its own.
+ */
+static void test_send_tells_ports_apart(void)
+{
+	struct flx_elem elems[12];
+	struct frame frame;
+
+	begin();
+	ports[1] = frame_port(arp);
+	ports[1].index = 1;
+	ports[1].mac.addr_bytes[5] = 0x77;
+	ports[1].ip = rte_cpu_to_be_32(FRAME_OUR_IP + 8);
+	frame_udp(&frame, 0, NULL, 0, 24);
+	for (uint32_t i = 0; i < RTE_DIM(elems); i++) {
+		struct rte_mbuf *mbuf = frame_to_mbuf(pool, frame.bytes, frame.size);
+
+		CU_ASSERT_EQUAL_FATAL(frame_recv(port, mbuf, &elems[i]), TAKEN);
+		if (0xc5a >> i & 1) { /* as if it had come by the other */
+			mbuf->port = 1;
+			rte_pktmbuf_mtod(mbuf, uint8_t *)[-9] += 8; /* our address */
+		}
+	}
+	flx_edge_send(ports, elems, RTE_DIM(elems));
+	for (uint32_t i = 0; i < RTE_DIM(elems); i++) {
+		const uint8_t *bytes = rte_pktmbuf_mtod(&elems[i].msg->mbuf, const uint8_t *);
+		bool other = 0xc5a >> i & 1;
+
+		CU_ASSERT_EQUAL(elems[i].fluxion, FLX_FLUXION_TX);
+		CU_ASSERT_EQUAL(bytes[11], other ? 0x77 : 0x01);
+		CU_ASSERT_EQUAL(frame_get(bytes + 26, 4), FRAME_OUR_IP + (other ? 8 : 0));
+		CU_ASSERT_EQUAL(frame_sum(bytes + 14, 20, 0), 0xffff);
+		CU_ASSERT_EQUAL(frame_l4_sum(bytes + 14), 0xffff);
+		rte_pktmbuf_free(&elems[i].msg->mbuf);
 	}
 	end();
 }
@@ -346,6 +383,7 @@ int main(void)
 		FLX_TEST(test_send_turns_a_message_around),
 		FLX_TEST(test_send_follows_moved_heads),
 		FLX_TEST(test_send_prepares_offloads),
+		FLX_TEST(test_send_tells_ports_apart),
 		FLX_TEST(test_echo_is_answered_in_place),
 		FLX_TEST(test_send_to_finds_the_next_hop),
 		FLX_TEST(test_recv_sets_the_flow_hash),

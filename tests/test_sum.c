@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "fabric/edge/arp.h"
 #include "fabric/edge/edge.h"
+#include "fabric/edge/sum.h"
 #include "tests/eal.h"
 #include "tests/frame.h"
 #include "tests/test.h"
@@ -21,6 +22,62 @@ static void begin(void)
 static void end(void)
 {
 	CU_ASSERT_EQUAL(rte_mempool_avail_count(pool), POOL_SIZE);
+}
+
+/*
+ * Every size that has a branch of its own, and the blocks, in a copy that ends where the data ends;
+ * begun with a sum, of bytes that make carries.
+ */
+static void test_sum_bytes_matches_bytewise(void)
+{
+	for (uint32_t size = 0; size <= 200; size++) {
+		for (uint32_t fill = 0; fill <= 3; fill++) {
+			uint8_t *bytes = malloc(8 + size); /* 8: must be readable, must not count */
+			uint64_t sum;
+
+			memset(bytes, 0x5a, 8);
+			for (uint32_t i = 0; i < size; i++)
+				bytes[8 + i] =
+					(uint8_t)(fill == 3 ? (i * 167 + size) : 0xff - fill);
+			sum = flx_sum_bytes(0x123456789abcdef0, bytes + 8, size);
+			CU_ASSERT_EQUAL(
+				rte_be_to_cpu_16(flx_sum_fold(sum)),
+				frame_sum(bytes + 8, size, 0xf0de + 0xbc9a + 0x7856 + 0x3412));
+			free(bytes);
+		}
+	}
+}
+
+/* Where a sum is 0 in one of its guises: the checksum is 0xffff, and it is right. */
+static void test_sum_ends_at_every_zero(void)
+{
+	static const struct {
+		uint64_t sum;
+		bool right;
+	} cases[] = {
+		{0xffff, true},
+		{0xffff0000, true},
+		{UINT32_MAX, true},
+		{UINT64_MAX, true},
+		{UINT64_MAX - 0xffff, true},
+		{UINT64_C(0xffff000000000000), true},
+		{0xfffe0001, true},
+		{1, false},
+		{0xfffe, false},
+		{0x10000, false},
+		{UINT64_MAX - 1, false},
+		{UINT64_C(1) << 63, false},
+	};
+
+	for (size_t i = 0; i < RTE_DIM(cases); i++) {
+		uint64_t sum = cases[i].sum;
+		uint16_t checksum = flx_sum_finish_not_0(sum);
+
+		CU_ASSERT_EQUAL(flx_sum_is_right(sum), cases[i].right);
+		CU_ASSERT_EQUAL(flx_sum_fold(sum) == 0xffff, cases[i].right);
+		CU_ASSERT_EQUAL(checksum, cases[i].right ? 0xffff : flx_sum_finish(sum));
+		CU_ASSERT_TRUE(flx_sum_is_right(flx_sum_add(sum, checksum)));
+	}
 }
 
 /* Fault 5: what the port says of checksums. */
@@ -160,6 +217,8 @@ static void test_echo_checksum_is_right_for_every_sum(void)
 int main(void)
 {
 	static const struct flx_test tests[] = {
+		FLX_TEST(test_sum_bytes_matches_bytewise),
+		FLX_TEST(test_sum_ends_at_every_zero),
 		FLX_TEST(test_recv_heeds_checksum_flags),
 		FLX_TEST(test_recv_verifies_every_byte),
 		FLX_TEST(test_send_never_sends_checksum_zero),

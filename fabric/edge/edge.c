@@ -98,18 +98,23 @@ static __rte_noinline struct flx_verdict recv_frame(const struct flx_edge_port *
 
 /* The same verdict, sooner for the frame that nearly every frame is. */
 static inline struct flx_verdict recv_plain(const struct flx_edge_port *port,
-					    const struct flx_plain *plain, struct flx_msg *msg)
+					    const struct flx_plain_in *plain, struct flx_msg *msg)
 {
-	uint64_t flags = checksum_flags(port, msg);
-	struct flx_ip ip;
+	struct rte_mbuf *mbuf = &msg->mbuf;
+	const uint8_t *frame = rte_pktmbuf_mtod(mbuf, const uint8_t *);
+	uint16_t fluxion = FLX_FLUXION_NONE;
+	uint32_t size;
 
-	msg->mbuf.port = port->index;
-	if (unlikely(msg->mbuf.nb_segs != 1 ||
-		     !flx_plain_check(plain, rte_pktmbuf_mtod(&msg->mbuf, const uint8_t *),
-				      msg->mbuf.data_len, flags & RTE_MBUF_F_RX_IP_CKSUM_MASK,
-				      &ip)))
+	mbuf->port = port->index;
+	if (likely(mbuf->nb_segs == 1))
+		fluxion = flx_plain_find(plain, frame, mbuf->data_len,
+					 mbuf->ol_flags & plain->checksum_flags, &size);
+	if (unlikely(fluxion == FLX_FLUXION_NONE))
 		return recv_frame(port, msg);
-	return flx_udp_recv(port, msg, FLX_ETH_SIZE, &ip, flags & RTE_MBUF_F_RX_L4_CKSUM_MASK);
+	if (port->flow_hash)
+		flx_udp_hash(port, mbuf, frame + FLX_ETH_SIZE, frame + FLX_ETH_SIZE + FLX_IP_SIZE);
+	flx_udp_take(msg, FLX_ETH_SIZE, FLX_IP_SIZE, size);
+	return flx_take(fluxion);
 }
 
 static __rte_noinline void drop_frame(struct flx_msg *msg, enum flx_drop reason,
@@ -122,7 +127,7 @@ static __rte_noinline void drop_frame(struct flx_msg *msg, enum flx_drop reason,
 uint32_t flx_edge_recv(const struct flx_edge_port *port, struct rte_mbuf **frames, uint32_t count,
 		       struct flx_elem *out, struct flx_drops *drops)
 {
-	const struct flx_plain plain = flx_plain_of(port);
+	const struct flx_plain_in plain = flx_plain_in_of(port);
 	struct flx_elem *next = out;
 
 	for (uint32_t i = 0; i < count && i < 2 * PREFETCH; i++)
@@ -159,19 +164,35 @@ static __rte_noinline bool send_to(const struct flx_edge_port *port, struct flx_
 	return true;
 }
 
+/* Finishes any message, layer by layer; false when its next hop is not known. */
+static __rte_noinline bool send_any(const struct flx_edge_port *port, struct flx_msg *msg)
+{
+	struct flx_heads heads = flx_heads(msg);
+
+	if (heads.origin != FLX_ORIGIN_UDP4)
+		return send_to(port, msg);
+	flx_udp_reply(port, msg, heads);
+	return true;
+}
+
 void flx_edge_send(const struct flx_edge_port *ports, struct flx_elem *elems, uint32_t count)
 {
+	uint32_t port = UINT32_MAX; /* of the last message */
+	struct flx_plain_out plain;
+
 	for (uint32_t i = 0; i < count; i++) {
 		struct flx_msg *msg = elems[i].msg;
-		const struct flx_edge_port *port = &ports[msg->mbuf.port];
-		struct flx_heads heads = flx_heads(msg);
 
 		if (i + PREFETCH < count)
 			rte_prefetch0(elems[i + PREFETCH].msg);
+		if (unlikely(msg->mbuf.port != port)) {
+			port = msg->mbuf.port;
+			flx_plain_out_init(&plain, &ports[port]);
+		}
 		elems[i].fluxion = FLX_FLUXION_TX;
-		if (likely(heads.origin == FLX_ORIGIN_UDP4))
-			flx_udp_reply(port, msg, heads);
-		else if (!send_to(port, msg))
+		if (likely(flx_plain_has(flx_heads(msg))))
+			flx_plain_reply(&plain, msg);
+		else if (!send_any(&ports[port], msg))
 			elems[i].fluxion = FLX_FLUXION_ARP;
 	}
 }

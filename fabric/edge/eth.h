@@ -99,9 +99,24 @@ static inline void flx_eth_put(const struct flx_edge_port *port, uint8_t *to, co
 }
 
 /*
+ * flx_eth_set_offload - tell the port what to do with a finished frame, RTE_MBUF_F_TX_*
+ *
+ * The lengths are written only with something to do, since they lie in the mbuf's second line.
+ */
+static inline void flx_eth_set_offload(struct rte_mbuf *mbuf, uint64_t offload, uint32_t l2_size)
+{
+	/* What the buffer is stays; all that RX said of the frame goes. */
+	mbuf->ol_flags = (mbuf->ol_flags & (RTE_MBUF_F_EXTERNAL | RTE_MBUF_F_INDIRECT)) | offload;
+	if (offload) {
+		mbuf->tx_offload = 0;
+		mbuf->l2_len = l2_size & 0x7f;
+		mbuf->l3_len = sizeof(struct rte_ipv4_hdr);
+	}
+}
+
+/*
  * flx_eth_finish - set the metadata of a finished frame of @size bytes that begins at @frame
- * @offload: RTE_MBUF_F_TX_* flags; the lengths are written only with some, since they lie in the
- *	     mbuf's second line
+ * @offload: as for flx_eth_set_offload
  *
  * Frames under 60 bytes are not padded: the MAC does that (IEEE 802.3 4.2.3.3), and the virtual
  * drivers carry short ones.
@@ -114,11 +129,5 @@ static inline void flx_eth_finish(struct flx_msg *msg, const uint8_t *frame, uin
 	mbuf->data_off = (uint16_t)(frame - (const uint8_t *)mbuf->buf_addr);
 	mbuf->data_len = (uint16_t)size;
 	mbuf->pkt_len = size;
-	/* What the buffer is stays; all that RX said of the frame goes. */
-	mbuf->ol_flags = (mbuf->ol_flags & (RTE_MBUF_F_EXTERNAL | RTE_MBUF_F_INDIRECT)) | offload;
-	if (offload) {
-		mbuf->tx_offload = 0;
-		mbuf->l2_len = l2_size & 0x7f;
-		mbuf->l3_len = sizeof(struct rte_ipv4_hdr);
-	}
+	flx_eth_set_offload(mbuf, offload, l2_size);
 }

@@ -37,7 +37,7 @@ struct flx_verdict flx_icmp_recv(const struct flx_edge_port *port, struct flx_ms
 	uint8_t *answer = icmp - FLX_IP_SIZE - l2_size;
 	uint64_t offload;
 
-	if (size < ICMP_HEADER_SIZE || flx_sum_fold(flx_sum_bytes(icmp, size)) != 0xffff)
+	if (size < ICMP_HEADER_SIZE || flx_sum_fold(flx_sum_bytes(0, icmp, size)) != 0xffff)
 		return flx_refuse(FLX_DROP_icmp_malformed);
 	if (icmp[ICMP_TYPE] != ICMP_TYPE_ECHO_REQUEST)
 		return flx_refuse(FLX_DROP_icmp_type);

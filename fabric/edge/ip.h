@@ -29,7 +29,9 @@
 #define FLX_IP_TOS	   1
 #define FLX_IP_LENGTH	   2
 #define FLX_IP_FRAGMENT	   6
+#define FLX_IP_LIFETIME	   8
 #define FLX_IP_PROTOCOL	   9
+#define FLX_IP_CHECKSUM	   10
 #define FLX_IP_SOURCE	   12
 #define FLX_IP_DESTINATION 16
 
@@ -65,8 +67,8 @@ static inline bool flx_ip_is_intact(const uint8_t *data, uint32_t header_size, u
 
 	if (checksum != RTE_MBUF_F_RX_IP_CKSUM_UNKNOWN)
 		return checksum != RTE_MBUF_F_RX_IP_CKSUM_BAD;
-	sum = header_size == FLX_IP_SIZE ? flx_sum_20(data) : flx_sum_bytes(data, header_size);
-	return flx_sum_fold(sum) == 0xffff;
+	sum = header_size == FLX_IP_SIZE ? flx_sum_20(data) : flx_sum_bytes(0, data, header_size);
+	return flx_sum_is_right(sum);
 }
 
 /*

@@ -11,9 +11,11 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 
+#include <rte_branch_prediction.h>
 #include <rte_byteorder.h>
 
 #include "fabric/base.h"
@@ -44,28 +46,69 @@ static inline uint64_t flx_load64(const uint8_t *from)
 	return value;
 }
 
+static inline void flx_store16(uint8_t *to, uint16_t value)
+{
+	memcpy(to, &value, sizeof(value));
+}
+
+static inline void flx_store64(uint8_t *to, uint64_t value)
+{
+	memcpy(to, &value, sizeof(value));
+}
+
 static inline uint64_t flx_sum_add(uint64_t sum, uint64_t word)
 {
-	sum += word;
-	return sum + (sum < word); /* end-around carry: add, adc */
+	uint64_t carry = __builtin_add_overflow(sum, word, &sum);
+
+	return sum + carry; /* around the end: add, adc */
+}
+
+/* The same for a sum in 32 bits: it does for a few words. */
+static inline uint32_t flx_sum_add32(uint32_t sum, uint32_t word)
+{
+	uint32_t carry = __builtin_add_overflow(sum, word, &sum);
+
+	return sum + carry;
+}
+
+static inline uint16_t flx_sum_fold32(uint32_t sum)
+{
+	/* The upper half of x + (x rotated by half) is both halves, with the carry between them. */
+	sum += sum << 16 | sum >> 16;
+	return (uint16_t)(sum >> 16);
 }
 
 /* The sum in 16 bits. 0xffff for data whose checksum is right; 0 only if every word was 0. */
 static inline uint16_t flx_sum_fold(uint64_t sum)
 {
-	uint32_t half;
-
-	/* The upper half of x + (x rotated by half) is both halves, with the carry between them. */
 	sum += sum << 32 | sum >> 32;
-	half = (uint32_t)(sum >> 32);
-	half += half << 16 | half >> 16;
-	return (uint16_t)(half >> 16);
+	return flx_sum_fold32((uint32_t)(sum >> 32));
+}
+
+/*
+ * Whether @sum is that of data whose checksum is right, and not all 0: an IPv4 header never is, nor
+ * is a pseudo-header. Four instructions, where to fold and to compare takes eight: the compiler
+ * makes of a remainder that is only held against 0 one multiplication.
+ */
+static inline bool flx_sum_is_right(uint64_t sum)
+{
+	return sum % 0xffff == 0;
 }
 
 /* The checksum that makes the data of @sum right, as it is stored in a header. */
 static inline uint16_t flx_sum_finish(uint64_t sum)
 {
 	return (uint16_t)~flx_sum_fold(sum);
+}
+
+/*
+ * The same, and never 0: 0xffff is as right. To fold the complement, and not to complement what was
+ * folded, makes 0xffff of every 0 but that of 64 ones; to add 0xffff, which is 0, makes one of
+ * that.
+ */
+static inline uint16_t flx_sum_finish_not_0(uint64_t sum)
+{
+	return flx_sum_fold(flx_sum_add(~sum, 0xffff));
 }
 
 /* Sum of an IPv4 header without options. */
@@ -76,27 +119,43 @@ static inline uint64_t flx_sum_20(const uint8_t *data)
 	return flx_sum_add(sum, flx_load32(data + 16));
 }
 
+/* Sum of the @size bytes at @data, a multiple of 32. */
+uint64_t flx_sum_blocks(const uint8_t *data, uint64_t size);
+
 /*
- * flx_sum_bytes - sum of the @size bytes at @data
+ * flx_sum_bytes - @sum and that of the @size bytes at @data
  *
  * The last words are taken by one load that ends where the data ends, so the 8 bytes in front of
- * that end must be readable: they are a header, in every use. Reads nothing beyond the end. About 4
- * cycles and 1 for every 8 bytes (four chains of add and adc, two cycles each).
+ * that end must be readable: they are a header, in every use. Reads nothing beyond the end. Under
+ * 64 bytes there is no loop: the bits of the size stand for so many words. All sums of
+ * flx_edge_recv together, of 20 and 26 bytes, took 67 instructions before and take 38.
  */
-static inline uint64_t flx_sum_bytes(const uint8_t *data, uint32_t size)
+static inline uint64_t flx_sum_bytes(uint64_t sum, const uint8_t *data, uint64_t size)
 {
-	uint64_t a = 0, b = 0, c = 0, d = 0;
-	/* In two shifts, since all 64 bits go when nothing is left over. */
-	uint64_t tail = flx_load64(data + size - 8) >> 8 >> (56 - 8 * (size & 7));
+	/* In two shifts, since all 64 bits go when nothing is left over: 8, and 56 - 8 * (size %
+	 * 8). */
+	uint64_t tail = flx_load64(data + size - 8) >> 8 >> (~size * 8 & 63);
 
-	for (; size >= 32; size -= 32, data += 32) {
-		a = flx_sum_add(a, flx_load64(data));
-		b = flx_sum_add(b, flx_load64(data + 8));
-		c = flx_sum_add(c, flx_load64(data + 16));
-		d = flx_sum_add(d, flx_load64(data + 24));
+	sum = flx_sum_add(sum, tail);
+	if (size >= 32) {
+		if (unlikely(size >= 64)) {
+			sum = flx_sum_add(sum, flx_sum_blocks(data, size & ~31ull));
+			data += size & ~31ull;
+			size &= 31;
+		} else {
+			sum = flx_sum_add(sum, flx_load64(data));
+			sum = flx_sum_add(sum, flx_load64(data + 8));
+			sum = flx_sum_add(sum, flx_load64(data + 16));
+			sum = flx_sum_add(sum, flx_load64(data + 24));
+			data += 32;
+		}
 	}
-	for (; size >= 8; size -= 8, data += 8)
-		a = flx_sum_add(a, flx_load64(data));
-	a = flx_sum_add(flx_sum_add(a, b), flx_sum_add(c, d));
-	return flx_sum_add(a, tail);
+	if (size & 16) {
+		sum = flx_sum_add(sum, flx_load64(data));
+		sum = flx_sum_add(sum, flx_load64(data + 8));
+		data += 16;
+	}
+	if (size & 8)
+		sum = flx_sum_add(sum, flx_load64(data));
+	return sum;
 }

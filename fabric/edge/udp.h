@@ -50,9 +50,9 @@ static inline bool flx_udp_is_intact(const uint8_t *ip, const uint8_t *udp, uint
 		return true;
 	if (checksum == RTE_MBUF_F_RX_L4_CKSUM_BAD)
 		return false;
-	sum = flx_sum_add(flx_sum_bytes(udp, size), flx_load64(ip + FLX_IP_SOURCE));
-	sum = flx_sum_add(sum, flx_udp_sum_pseudo(rte_cpu_to_be_16((uint16_t)size)));
-	return flx_sum_fold(sum) == 0xffff;
+	sum = flx_sum_add(flx_load64(ip + FLX_IP_SOURCE),
+			  flx_udp_sum_pseudo(rte_cpu_to_be_16((uint16_t)size)));
+	return flx_sum_is_right(flx_sum_bytes(sum, udp, size));
 }
 
 /* Sets hash.rss to the hash of the flow, unless the port has. */
@@ -67,6 +67,23 @@ static inline void flx_udp_hash(const struct flx_edge_port *port, struct rte_mbu
 	memcpy(flow, ip + FLX_IP_SOURCE, 8);
 	memcpy(flow + 8, udp + FLX_UDP_SOURCE, 4);
 	mbuf->hash.rss = flx_rss_flow(port->rss, flow);
+}
+
+/* Makes the payload of a datagram of @size bytes the data of @msg, and sets the heads. */
+static inline void flx_udp_take(struct flx_msg *msg, uint32_t l2_size, uint32_t l3_size,
+				uint32_t size)
+{
+	struct rte_mbuf *mbuf = &msg->mbuf;
+
+	mbuf->data_off = (uint16_t)(mbuf->data_off + l2_size + l3_size + FLX_UDP_SIZE);
+	mbuf->data_len = (uint16_t)(size - FLX_UDP_SIZE);
+	mbuf->pkt_len = size - FLX_UDP_SIZE;
+	flx_set_heads(msg, (struct flx_heads){
+				   .l2_size = (uint8_t)l2_size,
+				   .l3_size = (uint8_t)l3_size,
+				   .l4_size = FLX_UDP_SIZE,
+				   .origin = FLX_ORIGIN_UDP4,
+			   });
 }
 
 /*
@@ -84,7 +101,7 @@ static inline struct flx_verdict flx_udp_recv(const struct flx_edge_port *port, 
 	struct rte_mbuf *mbuf = &msg->mbuf;
 	const uint8_t *datagram = rte_pktmbuf_mtod(mbuf, const uint8_t *) + l2_size;
 	const uint8_t *udp = datagram + ip->header_size;
-	uint32_t room = ip->size - ip->header_size, heads_size, size;
+	uint32_t room = ip->size - ip->header_size, size;
 	uint16_t fluxion;
 
 	if (unlikely(room < FLX_UDP_SIZE))
@@ -99,16 +116,7 @@ static inline struct flx_verdict flx_udp_recv(const struct flx_edge_port *port, 
 		return flx_refuse(FLX_DROP_udp_checksum);
 	if (port->flow_hash)
 		flx_udp_hash(port, mbuf, datagram, udp);
-	heads_size = l2_size + ip->header_size + FLX_UDP_SIZE;
-	mbuf->data_off = (uint16_t)(mbuf->data_off + heads_size);
-	mbuf->data_len = (uint16_t)(size - FLX_UDP_SIZE);
-	mbuf->pkt_len = mbuf->data_len;
-	flx_set_heads(msg, (struct flx_heads){
-				   .l2_size = (uint8_t)l2_size,
-				   .l3_size = (uint8_t)ip->header_size,
-				   .l4_size = FLX_UDP_SIZE,
-				   .origin = FLX_ORIGIN_UDP4,
-			   });
+	flx_udp_take(msg, l2_size, ip->header_size, size);
 	return flx_take(fluxion);
 }
 
@@ -142,10 +150,7 @@ static inline void flx_udp_put(const struct flx_edge_port *port, struct flx_msg 
 		checksum = flx_sum_fold(sum);
 	} else {
 		sum = flx_sum_add(sum, (uint64_t)path->ports + length);
-		sum = flx_sum_add(sum, flx_sum_bytes(data, msg->mbuf.data_len));
-		checksum = flx_sum_finish(sum);
-		if (unlikely(checksum == 0))
-			checksum = 0xffff;
+		checksum = flx_sum_finish_not_0(flx_sum_bytes(sum, data, msg->mbuf.data_len));
 	}
 	offload =
 		flx_ip_put(port, data - FLX_UDP_SIZE - FLX_IP_SIZE, &path->ip, FLX_IP_SIZE + size);
