@@ -219,6 +219,10 @@ class Fabric:
                 raise Failure(f"not in {timeout_s} s: {what}")
             time.sleep(0.05)
 
+    def resident_kib(self):
+        status = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
+        return int(re.search(r"VmRSS:\s+(\d+) kB", status)[1])
+
     def wait_until_ready(self):
         """Ready is: it answers. A ping changes no context."""
         if port_kind == "tap":
