@@ -55,6 +55,9 @@ status=0
 build/perf/flxperf "${memory[@]}" "$@" || status=$?
 [ "$status" -eq 2 ] && exit 2
 
+echo "== the context store alone, 64-byte contexts, 8-byte keys: cycles per bind, increment and commit"
+taskset -c $(($(nproc) > 1 ? 1 : 0)) build/perf/bench_ctx 1000000 64 8 5 || status=1
+
 echo "== testpmd on a looped ring port, one core: what moving frames costs there"
 perf/testpmd_ring.sh
 
