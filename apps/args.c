@@ -7,12 +7,6 @@
 #include "apps/value.h"
 #include "fabric/base.h"
 
-/* 16 MiB of elements. More waits longer than any client, and 4,032 lanes of it fill a machine. */
-#define LANE_SIZE_MAX (1u << 20)
-/* A worker borrows blocks of 64, so fewer could leave one without any. */
-#define CREDITS_MIN 64
-#define CREDITS_MAX (1u << 24)
-
 enum {
 	SWITCH = 1 << 0,   /* needs no value: alone, it means on */
 	REPEATS = 1 << 1,  /* may be given more than once */
@@ -162,11 +156,11 @@ static const struct row rows[] = {
 	 parse_switch, FIELD(options.dev), 0, 0},
 	{"oversubscribe", NULL, "on or off", "allow more workers than CPUs", SWITCH, parse_switch,
 	 FIELD(options.oversubscribe), 0, 0},
-	{"credits", "N", "64..16777216", "messages in flight at most (4,096 + 1,024 per worker)", 0,
-	 parse_number, FIELD(options.credits), CREDITS_MIN, CREDITS_MAX},
-	{"lane-size", "N", "2..1048576, a power of two",
+	{"credits", "N", "256..1048576", "messages in flight at most, 256 per worker at least (4,096 + 1,024 per worker)", 0,
+	 parse_number, FIELD(options.credits), FLX_CREDITS_MIN, FLX_CREDITS_MAX},
+	{"lane-size", "N", "2..65536, a power of two",
 	 "messages in a lane's ring, rounded up to a power of two (1,024)", 0, parse_lane_size,
-	 FIELD(options.lane_size), 2, LANE_SIZE_MAX},
+	 FIELD(options.lane_size), 2, FLX_LANE_SIZE_MAX},
 	{"rss-key", "HEX", "40 bytes as 80 hexadecimal digits", "RSS key, 80 digits (random)", 0,
 	 parse_rss_key, 0, 0, 0},
 	{"duration", "SECONDS", "seconds such as 1.5, more than 0, at most 1000000000",

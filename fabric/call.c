@@ -237,7 +237,7 @@ static uint32_t reset(struct flx_call *call, int error)
 	call->made = 0;
 	call->made_sent = 0;
 	/* A positive result is a handler's mistake, and counts as failing under that errno. */
-	return (uint32_t)(error < 0 ? -error : error);
+	return error < 0 ? 0u - (uint32_t)error : (uint32_t)error;
 }
 
 uint32_t flx_call_settle(struct flx_call *call, struct flx_elem *first, struct flx_msg *msg,

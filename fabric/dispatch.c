@@ -59,7 +59,7 @@ static void drop_keyless(struct flx_worker *worker, const struct flx_elem *elem,
 	struct flx_fluxion_stats *stats = &worker->stats->fluxion[elem->fluxion];
 
 	stats->arrived++;
-	flx_stats_fail(stats, (uint32_t)-error);
+	flx_stats_fail(stats, 0u - (uint32_t)error);
 	flx_worker_end(worker, elem->msg);
 }
 

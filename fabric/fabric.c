@@ -18,6 +18,8 @@
 
 /* A worker that does not answer for this long is named: a handler waits, or its CPU is taken. */
 #define SNAPSHOT_WAIT_US 1000000
+/* A worker that is told to stop and has not by then never will: its turns take microseconds. */
+#define STOP_WAIT_US 1000000
 /* How long to wait for a link at start: autonegotiation takes up to 3 s on copper. */
 #define LINK_WAIT_MS 5000
 /* Backlog of a TX queue that takes nothing: shorter drops at a hiccup, longer holds credits. */
@@ -47,7 +49,8 @@ static void sleep_us(uint32_t us)
 	nanosleep(&time, NULL);
 }
 
-/* ------------------------------------------------------------------------------------------ check */
+/* ------------------------------------------------------------------------------------------ check
+ */
 
 int flx_fabric_check(struct flx_program *program, const struct flx_options *options, FILE *out)
 {
@@ -70,7 +73,8 @@ err_memory:
 	return error;
 }
 
-/* ------------------------------------------------------------------------------------- bringing up */
+/* ------------------------------------------------------------------------------------- bringing up
+ */
 
 static struct rte_mempool *start_pool(const char *name, uint32_t buffers, uint32_t cache)
 {
@@ -155,7 +159,8 @@ static int start_ports(struct flx_fabric *fabric, const struct flx_options *opti
 		rte_ether_format_addr(mac, sizeof(mac), &port->mac);
 		inet_ntop(AF_INET, &setup->address[p].ip, ip, sizeof(ip));
 		if (out)
-			fprintf(out, "port %u: %s, driver %s, %u RX and %u TX queues, MAC %s, IP %s\n",
+			fprintf(out,
+				"port %u: %s, driver %s, %u RX and %u TX queues, MAC %s, IP %s\n",
 				p, port->spec.text, port->profile->driver, port->rx_queues,
 				port->tx_queues, mac, ip);
 	}
@@ -192,7 +197,8 @@ static int start_contexts(struct flx_fabric *fabric)
 	return 0;
 }
 
-/* Queue q of a port is worker q's. A worker without one sends by the worker that shares its place. */
+/* Queue q of a port is worker q's. A worker without one sends by the worker that shares its place.
+ */
 static void assign_queues(struct flx_fabric *fabric, struct flx_worker *worker)
 {
 	for (uint32_t p = 0; p < fabric->shared.port_count; p++) {
@@ -202,6 +208,7 @@ static void assign_queues(struct flx_fabric *fabric, struct flx_worker *worker)
 		tx->ethdev = port->id;
 		tx->queue = (uint16_t)(worker->index % port->tx_queues);
 		tx->has_queue = worker->index < port->tx_queues;
+		tx->frees_untaken = port->profile->frees_untaken;
 		tx->owner = (uint8_t)tx->queue;
 		if (worker->index < port->rx_queues)
 			worker->rx[worker->rx_count++] = (struct flx_rx){
@@ -210,7 +217,7 @@ static void assign_queues(struct flx_fabric *fabric, struct flx_worker *worker)
 				.port = (uint8_t)p,
 			};
 	}
-	worker->runs_arp = worker->index == 0;
+	worker->runs_arp = worker->index == 0 && fabric->shared.port_count > 0;
 	flx_idle_init(&worker->idle, worker->rx_count > 0);
 }
 
@@ -262,7 +269,8 @@ static int start_workers(struct flx_fabric *fabric)
 	shared->stall_tsc = shared->tsc_hz / 1000 * TX_STALL_MS;
 	flx_credit_pool_init(&shared->credits, fabric->setup.credits);
 	shared->workers = calloc(count, sizeof(*shared->workers));
-	shared->lanes = flx_memory_alloc("lanes", (size_t)count * count * sizeof(*shared->lanes), -1);
+	shared->lanes =
+		flx_memory_alloc("lanes", (size_t)count * count * sizeof(*shared->lanes), -1);
 	shared->routes = flx_routes_alloc(fabric->registry.group_count, count);
 	if (!shared->workers || !shared->lanes || !shared->routes)
 		return -ENOMEM;
@@ -323,7 +331,8 @@ const struct flx_port *flx_fabric_port(const struct flx_fabric *fabric, uint32_t
 	return &fabric->port[index];
 }
 
-/* --------------------------------------------------------------------------------------- the ledger */
+/* --------------------------------------------------------------------------------------- the
+ * ledger */
 
 /* Waits for worker @w to take snapshot @number; false, and a warning, when it does not answer. */
 static bool await_snapshot(struct flx_fabric *fabric, uint32_t w, uint32_t number)
@@ -372,7 +381,8 @@ static void add_worker(struct flx_fabric *fabric, struct flx_ledger *ledger, uin
 
 	flx_stats_sum(ledger, snapshot, worker->snapshot_pending);
 	for (uint32_t f = FLX_FLUXION_FIRST; f < snapshot->fluxion_count; f++)
-		ledger->worker_handled[w] += snapshot->fluxion[f].handled + snapshot->fluxion[f].failed;
+		ledger->worker_handled[w] +=
+			snapshot->fluxion[f].handled + snapshot->fluxion[f].failed;
 	ledger->worker_busy_tsc[w] = snapshot->busy_tsc;
 	ledger->worker_total_tsc[w] = snapshot->total_tsc;
 	total = snapshot->total_tsc - fabric->previous.worker_total_tsc[w];
@@ -407,20 +417,29 @@ void flx_fabric_ledger(struct flx_fabric *fabric, struct flx_ledger *ledger)
 	fabric->previous = *ledger;
 }
 
-/* ------------------------------------------------------------------------------------- taking down */
+/* ------------------------------------------------------------------------------------- taking down
+ */
 
 int flx_fabric_drain(struct flx_fabric *fabric, uint32_t timeout_ms,
 		     const volatile int *interrupted)
 {
 	struct flx_ledger *ledger = malloc(sizeof(*ledger));
+	uint64_t deadline = rte_rdtsc() + rte_get_tsc_hz() / 1000 * timeout_ms;
+	uint32_t empty = 0;
 	int error = -ETIMEDOUT;
 
 	if (!ledger)
 		return -ENOMEM;
 	atomic_store_explicit(&fabric->shared.state, FLX_DRAIN, memory_order_relaxed);
-	for (uint32_t waited_ms = 0; waited_ms < timeout_ms; waited_ms += 10) {
+	while (rte_rdtsc() < deadline) {
 		flx_fabric_ledger(fabric, ledger);
-		if (ledger->in_flight == 0) {
+		/*
+		 * Twice: the workers are looked at one after the other, and a message may slip from
+		 * one that was not looked at yet to one that was. What a stalled worker holds is
+		 * not known.
+		 */
+		empty = ledger->in_flight || ledger->stalled_workers ? 0 : empty + 1;
+		if (empty == 2) {
 			error = 0;
 			break;
 		}
@@ -448,15 +467,36 @@ static void free_workers(struct flx_shared *shared)
 	flx_routes_free(shared->routes);
 }
 
-static void stop_workers(struct flx_fabric *fabric)
+/* Waits for worker @w to leave its loop; false when it does not: a handler never returns. */
+static bool stop_worker(struct flx_fabric *fabric, uint32_t w)
 {
-	atomic_store_explicit(&fabric->shared.state, FLX_STOP, memory_order_relaxed);
-	for (uint32_t w = 0; w < fabric->workers_launched; w++) {
-		flx_idle_wake(&fabric->shared.workers[w]->idle);
-		rte_eal_wait_lcore(w + 1);
+	flx_idle_wake(&fabric->shared.workers[w]->idle);
+	for (uint32_t waited_us = 0; waited_us < STOP_WAIT_US; waited_us += 100) {
+		if (rte_eal_get_lcore_state(w + 1) != RUNNING) {
+			rte_eal_wait_lcore(w + 1);
+			return true;
+		}
+		sleep_us(100);
 	}
+	flx_error("worker %u does not stop: a handler does not return; leaving it and all that it "
+		  "may "
+		  "use behind",
+		  w);
+	return false;
+}
+
+static bool stop_workers(struct flx_fabric *fabric)
+{
+	bool stopped = true;
+
+	atomic_store_explicit(&fabric->shared.state, FLX_STOP, memory_order_relaxed);
+	for (uint32_t w = 0; w < fabric->workers_launched; w++)
+		stopped &= stop_worker(fabric, w);
+	if (!stopped)
+		return false;
 	for (uint32_t w = 0; w < fabric->workers_launched; w++)
 		flx_worker_abandon(fabric->shared.workers[w]);
+	return true;
 }
 
 /* Buffers of @pool that are not back in it; frees it. */
@@ -473,7 +513,11 @@ uint32_t flx_fabric_stop(struct flx_fabric *fabric, struct flx_ledger *ledger)
 	struct flx_shared *shared = &fabric->shared;
 	uint32_t missing, kept = 0;
 
-	stop_workers(fabric);
+	if (!stop_workers(fabric)) {
+		if (ledger)
+			memset(ledger, 0, sizeof(*ledger));
+		return fabric->buffers - rte_mempool_avail_count(shared->pool);
+	}
 	if (ledger)
 		flx_fabric_ledger(fabric, ledger);
 	for (uint32_t p = 0; p < fabric->ports_started; p++)
@@ -486,7 +530,10 @@ uint32_t flx_fabric_stop(struct flx_fabric *fabric, struct flx_ledger *ledger)
 	if (shared->arp)
 		flx_arp_free(shared->arp);
 	free(fabric->udp_listeners);
-	missing = free_pool(shared->pool, fabric->buffers) - kept;
+	missing = free_pool(shared->pool, fabric->buffers);
+	/* A driver keeps what it is known to keep, or less. */
+	kept = RTE_MIN(kept, missing);
+	missing -= kept;
 	if (ledger) {
 		ledger->pool_kept = kept;
 		ledger->pool_free = fabric->buffers - kept - missing;

@@ -46,6 +46,7 @@ int flx_fabric_drain(struct flx_fabric *fabric, uint32_t timeout_ms,
 
 /*
  * flx_fabric_stop - stop the workers, fill @ledger (may be NULL) a last time, take the ports down, free
- * everything. Returns the number of buffers that did not come back to their pools: 0, or a bug.
+ * everything. Returns the number of buffers that did not come back to their pools: 0, or a bug. A worker
+ * whose handler does not return is left behind with all that it may use, after one flx_error.
  */
 uint32_t flx_fabric_stop(struct flx_fabric *fabric, struct flx_ledger *ledger);

@@ -2,8 +2,9 @@
 /*
  * flx - the one header that an app includes. It is the manual.
  *
- * An app is a *program*: a graph of *fluxions*, declared as data. A fluxion is a named function that
- * receives a *message*, works on a *context* that the fabric binds to it, and sends messages on.
+ * An app is a *program*: a graph of *fluxions*, declared as data. A fluxion is a named function
+ *that receives a *message*, works on a *context* that the fabric binds to it, and sends messages
+ *on.
  *
  *	static int count(struct flx_call *call, struct flx_msg *msg, void *context)
  *	{
@@ -27,12 +28,12 @@
  *
  * What holds for every handler:
  *
- *  - It runs to completion on one worker, and never at the same time as another handler of its group
- *    with the same key. It never waits, allocates from the heap, logs, or keeps state of its own.
+ *  - It runs to completion on one worker, and never at the same time as another handler of its
+ *group with the same key. It never waits, allocates from the heap, logs, or keeps state of its own.
  *  - It returns 0: its context changes and its sends happen. It returns a negative errno: neither
- *    happens, and the message is dropped and counted under that error. A call below that fails makes
- *    the whole handler fail in the same way, even if the handler returns 0, so
- *    `return flx_send(...)` and ignoring the result are both right.
+ *    happens, and the message is dropped and counted under that error. A call below that fails
+ *makes the whole handler fail in the same way, even if the handler returns 0, so `return
+ *flx_send(...)` and ignoring the result are both right.
  *  - It owns the message that it was given, and those that flx_alloc and flx_copy gave it, until it
  *    sends them. What it has not sent when it returns 0, it has consumed. After a send the message
  *    belongs to the fabric: no byte of it may be touched.
@@ -59,14 +60,14 @@ extern "C" {
 #endif
 
 /* Bounds of a program. All are checked at start; none grows at run time (promise 7). */
-#define FLX_ID_MAX 31		 /* bytes of an id or a tag */
-#define FLX_FLUXIONS_MAX 256	 /* fluxions of one program */
-#define FLX_TAGS_MAX 4		 /* tags of one fluxion */
-#define FLX_STREAMS_MAX 8	 /* streams of one fluxion */
+#define FLX_ID_MAX	     31	 /* bytes of an id or a tag */
+#define FLX_FLUXIONS_MAX     256 /* fluxions of one program */
+#define FLX_TAGS_MAX	     4	 /* tags of one fluxion */
+#define FLX_STREAMS_MAX	     8	 /* streams of one fluxion */
 #define FLX_DESTINATIONS_MAX 64	 /* fluxions that one stream leads to */
-#define FLX_MADE_MAX 64		 /* messages that one handler call may make, and send beside its own */
-#define FLX_KEY_MAX 40		 /* bytes of a key */
-#define FLX_CONTEXT_MAX 4096	 /* bytes of a context */
+#define FLX_MADE_MAX	     64 /* messages that one handler call may make, and send beside its own */
+#define FLX_KEY_MAX	     40	  /* bytes of a key */
+#define FLX_CONTEXT_MAX	     4096 /* bytes of a context */
 
 /* Slices of a group: unit of ownership and movement, a multiple of NIC indirection tables. */
 #define FLX_SLICES 512
@@ -144,8 +145,8 @@ static inline void *flx_at(const struct flx_msg *msg, uint32_t offset, uint32_t 
 /*
  * flx_prepend - grow @msg by @size bytes in front; NULL, and no change, when there is no room
  *
- * Moves the headers of the origin (42 bytes) out of the way. Room is at least 86 bytes for a message
- * that came from an edge.
+ * Moves the headers of the origin (42 bytes) out of the way. Room is at least 86 bytes for a
+ * message that came from an edge.
  */
 static inline void *flx_prepend(struct flx_msg *msg, uint32_t size)
 {
@@ -242,8 +243,9 @@ struct flx_stream {
  * flx_key_fn - write the key of @msg, exactly the declared size, to @key
  *
  * Returns 0, or a negative errno when the message has no key: it is then dropped and counted under
- * that error at the fluxion it was for. Pure: the same message always has the same key. Must not
- * change the message. Context: any worker, twice per message.
+ * that error at the fluxion it was for. Pure: the same message always has the same key; a function
+ * that changes its mind stops the process. Must not change the message. Context: any worker, twice
+ * per message.
  */
 typedef int (*flx_key_fn)(const struct flx_msg *msg, void *key);
 
@@ -252,8 +254,9 @@ typedef int (*flx_key_fn)(const struct flx_msg *msg, void *key);
 int flx_key_client(const struct flx_msg *msg, void *key);
 
 /*
- * Key of the flow: source and destination address, source and destination port. Placed by the port's
- * RSS hash, so the message is already where its context is: the chain makes no hop between cores.
+ * Key of the flow: source and destination address, source and destination port. Placed by the
+ * port's RSS hash, so the message is already where its context is: the chain makes no hop between
+ * cores.
  */
 #define FLX_KEY_FLOW_SIZE 12
 int flx_key_flow(const struct flx_msg *msg, void *key);
@@ -273,12 +276,12 @@ typedef int (*flx_handler_fn)(struct flx_call *call, struct flx_msg *msg, void *
 /*
  * flx_batch_fn - handle @count messages in one call, in place of a flx_handler_fn
  *
- * @batch: 1..64 elements in the order they came; their messages are owned by the handler until it sends
- * them with flx_send_batch
+ * @batch: 1..64 elements in the order they came; their messages are owned by the handler until it
+ * sends them with flx_send_batch
  *
- * For a fluxion without a context that does little per message: the call then weighs more than the work.
- * All or nothing holds for the batch: 0, and all of it happens; a negative errno, and nothing of it does:
- * every message is dropped and counted under that error.
+ * For a fluxion without a context that does little per message: the call then weighs more than the
+ * work. All or nothing holds for the batch: 0, and all of it happens; a negative errno, and nothing
+ * of it does: every message is dropped and counted under that error.
  */
 struct flx_elem;
 typedef int (*flx_batch_fn)(struct flx_call *call, const struct flx_elem *batch, uint32_t count);
@@ -288,22 +291,23 @@ struct flx_fluxion {
 
 	/*
 	 * Fluxions that share a tag are one *group*, and so are those that are joined by a chain of
-	 * shared tags. A group has one key, which its fluxions inherit from any that declares it, and
-	 * one set of contexts, which is bound where it is declared. A fluxion without tags is its own
-	 * group.
+	 * shared tags. A group has one key, which its fluxions inherit from any that declares it,
+	 * and one set of contexts, which is bound where it is declared. A fluxion without tags is
+	 * its own group.
 	 */
 	const char *tags[FLX_TAGS_MAX];
 
 	struct flx_stream streams[FLX_STREAMS_MAX];
 
-	/* What makes this a start fluxion: the edge feeds it. Only such a one may own start streams. */
+	/* What makes this a start fluxion: the edge feeds it. Only such a one may own start
+	 * streams. */
 	struct {
 		uint16_t udp; /* port, host byte order; 0: does not listen */
 	} listen;
 
 	/*
-	 * With a key, there is one context per key. Without, the group has a single context, if any.
-	 * A group with neither runs on every worker, and a message to it makes no hop.
+	 * With a key, there is one context per key. Without, the group has a single context, if
+	 * any. A group with neither runs on every worker, and a message to it makes no hop.
 	 */
 	struct {
 		flx_key_fn extract;
@@ -326,7 +330,8 @@ struct flx_fluxion {
 struct flx_setting {
 	const char *name;
 	const char *help; /* one line: values, meaning, default */
-	/* Applies @value to the program before it is checked. 0, or -EINVAL: value is not understood. */
+	/* Applies @value to the program before it is checked. 0, or -EINVAL: value is not
+	 * understood. */
 	int (*apply)(const char *value);
 };
 
@@ -343,8 +348,8 @@ struct flx_program {
 	.abi = FLX_ABI, .fluxions = (array), .fluxion_count = sizeof(array) / sizeof((array)[0])
 
 /*
- * What an app's inline calls take for granted. A shared object that was built with another is refused
- * when it is loaded.
+ * What an app's inline calls take for granted. A shared object that was built with another is
+ * refused when it is loaded.
  */
 #define FLX_ABI                                                                                    \
 	((uint64_t)sizeof(struct flx_call) << 48 | (uint64_t)sizeof(struct flx_fluxion) << 24 |    \
@@ -353,14 +358,15 @@ struct flx_program {
 /* The symbol that a shared-object app exports. */
 extern struct flx_program flx_program;
 
-/* ------------------------------------------------------------------------- the call of a handler */
+/* ------------------------------------------------------------------------- the call of a handler
+ */
 
 /* Fluxion numbers of the fabric's own; an app's begin at FLX_FLUXION_FIRST. */
 enum {
 	FLX_FLUXION_NONE = 0,
-	FLX_FLUXION_UDP,   /* builds UDP/IPv4/Ethernet around a message */
-	FLX_FLUXION_ARP,   /* learns, resolves, holds what waits for an address */
-	FLX_FLUXION_TX,	   /* a finished frame, for the port in mbuf.port */
+	FLX_FLUXION_UDP, /* builds UDP/IPv4/Ethernet around a message */
+	FLX_FLUXION_ARP, /* learns, resolves, holds what waits for an address */
+	FLX_FLUXION_TX,	 /* a finished frame, for the port in mbuf.port */
 	FLX_FLUXION_FIRST,
 };
 
@@ -407,15 +413,15 @@ struct flx_call {
 /* Out of line: fan-out, allocated messages, and every misuse. */
 int flx_send_slow(struct flx_call *call, uint32_t stream, struct flx_msg *msg);
 
-
 /*
  * flx_send - send @msg on the stream declared at index @stream
  *
  * 0, and the message is the fabric's; it is delivered when the handler returns 0. To a single
- * destination, the message that the handler was given can always be sent. -EINVAL: no such stream, or
+ * destination, the message that the handler was given can always be sent. -EINVAL: no such stream,
+ * or
  * @msg is not this handler's to send (sent before, perhaps); -ENOBUFS: no message or credit for the
- * copies of a fan-out; -EMSGSIZE: they would be more than FLX_MADE_MAX. A few cycles; touches no byte
- * of the message.
+ * copies of a fan-out; -EMSGSIZE: they would be more than FLX_MADE_MAX. A few cycles; touches no
+ * byte of the message.
  */
 static inline int flx_send(struct flx_call *call, uint32_t stream, struct flx_msg *msg)
 {
@@ -433,11 +439,11 @@ static inline int flx_send(struct flx_call *call, uint32_t stream, struct flx_ms
 
 /*
  * flx_send_batch - send @count messages of a flx_batch_fn's batch on the stream at index @stream
- * @batch: the first that is not sent yet; a batch is sent from its first message on, without gaps, and
- *	   what is left when the handler returns 0 is consumed
+ * @batch: the first that is not sent yet; a batch is sent from its first message on, without gaps,
+ *and what is left when the handler returns 0 is consumed
  *
- * As flx_send for each of them, in order. 0; -EINVAL: out of turn or beyond the batch, or the stream has
- * not just one destination. Context: inside a flx_batch_fn.
+ * As flx_send for each of them, in order. 0; -EINVAL: out of turn or beyond the batch, or the
+ *stream has not just one destination. Context: inside a flx_batch_fn.
  */
 int flx_send_batch(struct flx_call *call, uint32_t stream, const struct flx_elem *batch,
 		   uint32_t count);
@@ -462,8 +468,8 @@ int flx_send_to(struct flx_call *call, struct flx_msg *msg, uint16_t from_port,
 /*
  * flx_alloc - a new message without data; NULL when there is no buffer or credit
  *
- * It begins a chain. Owned by the handler until sent; one not sent when the handler returns is freed.
- * NULL makes the handler fail under ENOBUFS.
+ * It begins a chain. Owned by the handler until sent; one not sent when the handler returns is
+ * freed. NULL makes the handler fail under ENOBUFS.
  */
 struct flx_msg *flx_alloc(struct flx_call *call);
 

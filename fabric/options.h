@@ -10,6 +10,15 @@
 
 #include "fabric/base.h"
 
+/*
+ * Credits of one worker at least: fewer, and it could not hold a burst while another holds its blocks.
+ * At most 1 Mi messages: 2.4 GiB of buffers.
+ */
+#define FLX_CREDITS_MIN 256
+#define FLX_CREDITS_MAX (1u << 20)
+/* 1 MiB of elements. More waits longer than any client, and 4,032 lanes of it fill a machine. */
+#define FLX_LANE_SIZE_MAX (1u << 16)
+
 struct flx_options {
 	const char *port[FLX_PORTS_MAX]; /* specs, see pmd-config/port.h */
 	uint32_t port_count;

@@ -11,17 +11,13 @@
  * Credits unless told otherwise. Fewer, and a burst of every port's RX ring does not fit; more, and
  * the messages in flight leave the L2 cache (each has four lines in use).
  */
-#define CREDITS_BASE 4096
+#define CREDITS_BASE	   4096
 #define CREDITS_PER_WORKER 1024
-/* Below this a worker could not hold a burst while another holds its blocks. */
-#define CREDITS_PER_WORKER_MIN (4 * FLX_CREDIT_BLOCK)
-#define CREDITS_MAX (1u << 20)
 /*
  * Elements of a lane. Fewer, and a worker that is away for 50 us fills it; more, and its lines
  * (16 KiB at 1,024) push messages out of L1.
  */
 #define LANE_SIZE_DEFAULT 1024
-#define LANE_SIZE_MAX (1u << 16)
 /* Heap beyond pools, lanes and workers: ports' queues, EAL itself. */
 #define MEMORY_BASE_MIB 64
 
@@ -55,9 +51,10 @@ static int parse_cidr(const char *text, struct flx_address *address)
 	host = rte_be_to_cpu_32(address->ip);
 	if (host >> 28 >= 14 || host >> 24 == 127 || host >> 24 == 0 ||
 	    (bits < 31 && ((host & ~mask) == 0 || (host & ~mask) == ~mask))) {
-		flx_error("--ip %s: no host may have this address; give one inside its network, like "
-			  "198.18.0.1/24",
-			  text);
+		flx_error(
+			"--ip %s: no host may have this address; give one inside its network, like "
+			"198.18.0.1/24",
+			text);
 		return -EINVAL;
 	}
 	address->mask = rte_cpu_to_be_32(mask);
@@ -80,13 +77,40 @@ static int set_gateway(struct flx_setup *setup, const char *text)
 	for (uint32_t p = 0; p < setup->port_count; p++) {
 		struct flx_address *address = &setup->address[p];
 
+		if (ip == address->ip) {
+			flx_error(
+				"--gateway %s: is the address of port %u itself; give that of the "
+				"next router",
+				text, p);
+			return -EINVAL;
+		}
 		if ((ip & address->mask) == (address->ip & address->mask)) {
 			address->gateway = ip;
 			return 0;
 		}
 	}
-	flx_error("--gateway %s: on no port's network; give one inside the network of an --ip", text);
+	flx_error("--gateway %s: on no port's network; give one inside the network of an --ip",
+		  text);
 	return -EINVAL;
+}
+
+/* Two ports on one device or interface would answer everything twice. */
+static int refuse_twice(const struct flx_setup *setup)
+{
+	for (uint32_t p = 0; p < setup->port_count; p++) {
+		for (uint32_t q = 0; q < p; q++) {
+			const struct flx_port_spec *a = &setup->spec[q], *b = &setup->spec[p];
+
+			if (strcmp(a->device, b->device) != 0 &&
+			    (!a->interface[0] || strcmp(a->interface, b->interface) != 0))
+				continue;
+			flx_error(
+				"--port %s: ports %u and %u are the same device; give each its own",
+				b->text, q, p);
+			return -EINVAL;
+		}
+	}
+	return 0;
 }
 
 static int set_addresses(struct flx_setup *setup, const struct flx_options *options)
@@ -109,10 +133,15 @@ static int set_addresses(struct flx_setup *setup, const struct flx_options *opti
 		if (error)
 			return error;
 		for (uint32_t q = 0; q < p; q++) {
-			if (setup->address[q].ip != setup->address[p].ip)
+			/* The smaller of the masks: networks overlap where they agree under it. */
+			rte_be32_t mask = setup->address[q].mask & setup->address[p].mask;
+
+			if ((setup->address[q].ip ^ setup->address[p].ip) & mask)
 				continue;
-			flx_error("--ip %s: ports %u and %u have the same address; give each its own",
-				  options->ip[p], q, p);
+			flx_error(
+				"--ip: the networks of ports %u and %u overlap, and a neighbour is "
+				"known by its address alone; give each port its own network",
+				q, p);
 			return -EINVAL;
 		}
 	}
@@ -149,19 +178,20 @@ static int make_plan(struct flx_setup *setup, const struct flx_options *options)
 static int set_sizes(struct flx_setup *setup, const struct flx_options *options)
 {
 	uint32_t workers = setup->plan.worker_count;
-	uint32_t credits_min = workers * CREDITS_PER_WORKER_MIN;
+	uint32_t credits_min = workers * FLX_CREDITS_MIN;
 
-	setup->credits = options->credits ? options->credits
-					  : CREDITS_BASE + CREDITS_PER_WORKER * workers;
-	if (setup->credits < credits_min || setup->credits > CREDITS_MAX) {
+	setup->credits =
+		options->credits ? options->credits : CREDITS_BASE + CREDITS_PER_WORKER * workers;
+	if (setup->credits < credits_min || setup->credits > FLX_CREDITS_MAX) {
 		flx_error("--credits %u: %u workers need %u to %u", setup->credits, workers,
-			  credits_min, CREDITS_MAX);
+			  credits_min, FLX_CREDITS_MAX);
 		return -EINVAL;
 	}
-	setup->lane_size = options->lane_size ? flx_pow2_ceil(options->lane_size) : LANE_SIZE_DEFAULT;
-	if (options->lane_size > LANE_SIZE_MAX) {
+	setup->lane_size =
+		options->lane_size ? flx_pow2_ceil(options->lane_size) : LANE_SIZE_DEFAULT;
+	if (options->lane_size > FLX_LANE_SIZE_MAX) {
 		flx_error("--lane-size %u: a lane has 1 to %u elements", options->lane_size,
-			  LANE_SIZE_MAX);
+			  FLX_LANE_SIZE_MAX);
 		return -EINVAL;
 	}
 	if (options->lane_size && setup->lane_size != options->lane_size)
@@ -188,9 +218,9 @@ static void set_memory(struct flx_setup *setup)
 	bytes += (uint64_t)workers * workers *
 		 (setup->lane_size * sizeof(struct flx_elem) + sizeof(struct flx_lane));
 	/* Chunks: all credits may be with one worker. */
-	bytes += (uint64_t)workers * (sizeof(struct flx_worker) +
-				      2 * setup->credits * sizeof(struct flx_elem) +
-				      4096 * sizeof(struct flx_fluxion_stats));
+	bytes += (uint64_t)workers *
+		 (sizeof(struct flx_worker) + 2 * setup->credits * sizeof(struct flx_elem) +
+		  4096 * sizeof(struct flx_fluxion_stats));
 	setup->memory_mib = MEMORY_BASE_MIB + (uint32_t)(bytes >> 20);
 }
 
@@ -200,7 +230,8 @@ static void choose_pages(struct flx_setup *setup, const struct flx_options *opti
 
 	setup->huge = !options->dev && free_mib >= setup->memory_mib;
 	if (!setup->huge && !options->dev)
-		flx_warn("hugepages: %u MiB wanted, %u MiB free; using ordinary pages, which is slower. "
+		flx_warn("hugepages: %u MiB wanted, %u MiB free; using ordinary pages, which is "
+			 "slower. "
 			 "Reserve some: pmd-config/setup.sh hugepages %u, or say --dev",
 			 setup->memory_mib, free_mib, setup->memory_mib + 64);
 }
@@ -211,13 +242,16 @@ int flx_setup_make(struct flx_setup *setup, const struct flx_options *options, b
 	int error;
 
 	*setup = (struct flx_setup){.port_count = options->port_count};
-	/* Queues are a per-worker matter, and the plan needs the ports: parse again once it is known. */
+	/* Queues are a per-worker matter, and the plan needs the ports: parse again once it is
+	 * known. */
 	for (uint32_t p = 0; p < setup->port_count; p++) {
 		error = flx_port_spec_parse(&setup->spec[p], options->port[p], p, 1);
 		if (error)
 			return error;
 	}
-	error = set_addresses(setup, options);
+	error = refuse_twice(setup);
+	if (!error)
+		error = set_addresses(setup, options);
 	if (!error)
 		error = make_plan(setup, options);
 	if (!error)

@@ -228,13 +228,13 @@ static int count_workers(uint32_t *count, const struct candidates *all,
 	if (*count > FLX_WORKERS_MAX) {
 		flx_error("%u workers are more than the %u that one fabric has; start a second one",
 			  *count, FLX_WORKERS_MAX);
-		return -ERANGE;
+		return -EINVAL;
 	}
 	if (!request->cpus && *count > all->count && !request->oversubscribe) {
 		flx_error("%u workers want %u CPUs, and this process may use %u; ask for fewer, or "
 			  "for --oversubscribe to let them share",
 			  *count, *count, all->count);
-		return -ERANGE;
+		return -EINVAL;
 	}
 	return 0;
 }

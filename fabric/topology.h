@@ -42,8 +42,8 @@ struct flx_plan_request {
 /*
  * flx_plan_make - fill @plan for @request on @topology
  *
- * 0; -EINVAL: a CPU that is not there, not allowed, or given twice; -ERANGE: more workers than
- * allowed CPUs (unless oversubscribe) or than FLX_WORKERS_MAX. One flx_error names the cause.
+ * 0; -EINVAL: a CPU that is not there, not allowed, or given twice, or more workers than allowed
+ * CPUs (unless oversubscribe) or than FLX_WORKERS_MAX. One flx_error names the cause.
  * Context: setup.
  */
 int flx_plan_make(struct flx_plan *plan, hwloc_topology_t topology,

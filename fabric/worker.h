@@ -65,7 +65,8 @@ struct flx_tx {
 	uint64_t stuck_since_tsc; /* no frame taken since; 0: it moves */
 	uint16_t ethdev;
 	uint16_t queue;
-	bool has_queue; /* else frames go to worker `owner` by lane */
+	bool has_queue;	    /* else frames go to worker `owner` by lane */
+	bool frees_untaken; /* see struct flx_profile */
 	uint8_t owner;
 };
 

@@ -105,8 +105,16 @@ int flx_eal_arguments_make(struct flx_eal_arguments *arguments, const struct flx
 	add_memory(&builder, conf);
 	add_devices(&builder, conf);
 	/* Last, so that the operator's word holds where EAL lets a later one win. */
-	for (char *const *extra = conf->extra; extra && *extra; extra++)
+	for (char *const *extra = conf->extra; extra && *extra; extra++) {
+		if (strncmp(*extra, "--proc-type", strlen("--proc-type")) == 0) {
+			flx_error("%s after --: a fabric is a primary process, and a secondary one "
+				  "waits "
+				  "for another for ever; leave it out",
+				  *extra);
+			return -EINVAL;
+		}
 		add(&builder, "%s", *extra);
+	}
 	if (!builder.full)
 		return 0;
 	flx_error("the EAL arguments are more than %d or longer than %zu bytes in all; give fewer "

@@ -138,12 +138,12 @@ static void test_args_say_what_is_wrong_and_what_is_right(void)
 		{{"a", "--set", "k=1", "--set", "k=2"},
 		 "--set k=2: given twice; give NAME=VALUE, each name once, 32 at most"},
 		{{"a", "--dev=maybe"}, "--dev maybe: neither on nor off; give on or off"},
-		{{"a", "--credits", "63"}, "--credits 63: out of range; give 64..16777216"},
+		{{"a", "--credits", "63"}, "--credits 63: out of range; give 256..1048576"},
 		/* faults.md 27 */
 		{{"a", "--lane-size", "0"},
-		 "--lane-size 0: out of range; give 2..1048576, a power of two"},
+		 "--lane-size 0: out of range; give 2..65536, a power of two"},
 		{{"a", "--lane-size", "4294967296"},
-		 "--lane-size 4294967296: out of range; give 2..1048576, a power of two"},
+		 "--lane-size 4294967296: out of range; give 2..65536, a power of two"},
 		{{"a", "--rss-key", "00"},
 		 "--rss-key 00: too short; give 40 bytes as 80 hexadecimal digits"},
 		{{"a", "--duration", "0"},
@@ -172,8 +172,8 @@ static void test_args_round_a_lane_up_and_say_so(void)
 			       "flx: lane-size 1000: rounded up to 1024, a power of two\n");
 	CU_ASSERT_EQUAL(rc, 0);
 	CU_ASSERT_EQUAL(args.options.lane_size, 1024);
-	CU_ASSERT_STRING_EQUAL(PARSE(&rc, "a", "--lane-size", "1048576"), "");
-	CU_ASSERT_EQUAL(args.options.lane_size, 1048576);
+	CU_ASSERT_STRING_EQUAL(PARSE(&rc, "a", "--lane-size", "65536"), "");
+	CU_ASSERT_EQUAL(args.options.lane_size, 65536);
 }
 
 static void test_args_take_the_file_where_the_line_is_silent(void)

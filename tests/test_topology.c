@@ -152,12 +152,12 @@ static void test_plan_refuses_more_workers_than_cpus(void)
 	struct flx_plan_request request = {.workers = 3};
 	struct flx_plan plan;
 
-	CU_ASSERT_EQUAL(flx_plan_make(&plan, topology, &request), -ERANGE);
+	CU_ASSERT_EQUAL(flx_plan_make(&plan, topology, &request), -EINVAL);
 	request.oversubscribe = true;
 	request.workers = FLX_WORKERS_MAX;
 	CU_ASSERT_EQUAL(flx_plan_make(&plan, topology, &request), 0);
 	request.workers = FLX_WORKERS_MAX + 1;
-	CU_ASSERT_EQUAL(flx_plan_make(&plan, topology, &request), -ERANGE);
+	CU_ASSERT_EQUAL(flx_plan_make(&plan, topology, &request), -EINVAL);
 	hwloc_topology_destroy(topology);
 }
 
