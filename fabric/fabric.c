@@ -155,7 +155,8 @@ static int start_ports(struct flx_fabric *fabric, const struct flx_options *opti
 		rte_ether_format_addr(mac, sizeof(mac), &port->mac);
 		inet_ntop(AF_INET, &setup->address[p].ip, ip, sizeof(ip));
 		if (out)
-			fprintf(out, "port %u: %s, driver %s, %u RX and %u TX queues, MAC %s, IP %s\n",
+			fprintf(out,
+				"port %u: %s, driver %s, %u RX and %u TX queues, MAC %s, IP %s\n",
 				p, port->spec.text, port->profile->driver, port->rx_queues,
 				port->tx_queues, mac, ip);
 	}
@@ -262,7 +263,8 @@ static int start_workers(struct flx_fabric *fabric)
 	shared->stall_tsc = shared->tsc_hz / 1000 * TX_STALL_MS;
 	flx_credit_pool_init(&shared->credits, fabric->setup.credits);
 	shared->workers = calloc(count, sizeof(*shared->workers));
-	shared->lanes = flx_memory_alloc("lanes", (size_t)count * count * sizeof(*shared->lanes), -1);
+	shared->lanes =
+		flx_memory_alloc("lanes", (size_t)count * count * sizeof(*shared->lanes), -1);
 	shared->routes = flx_routes_alloc(fabric->registry.group_count, count);
 	if (!shared->workers || !shared->lanes || !shared->routes)
 		return -ENOMEM;
@@ -372,7 +374,8 @@ static void add_worker(struct flx_fabric *fabric, struct flx_ledger *ledger, uin
 
 	flx_stats_sum(ledger, snapshot, worker->snapshot_pending);
 	for (uint32_t f = FLX_FLUXION_FIRST; f < snapshot->fluxion_count; f++)
-		ledger->worker_handled[w] += snapshot->fluxion[f].handled + snapshot->fluxion[f].failed;
+		ledger->worker_handled[w] +=
+			snapshot->fluxion[f].handled + snapshot->fluxion[f].failed;
 	ledger->worker_busy_tsc[w] = snapshot->busy_tsc;
 	ledger->worker_total_tsc[w] = snapshot->total_tsc;
 	total = snapshot->total_tsc - fabric->previous.worker_total_tsc[w];

@@ -55,9 +55,10 @@ static int parse_cidr(const char *text, struct flx_address *address)
 	host = rte_be_to_cpu_32(address->ip);
 	if (host >> 28 >= 14 || host >> 24 == 127 || host >> 24 == 0 ||
 	    (bits < 31 && ((host & ~mask) == 0 || (host & ~mask) == ~mask))) {
-		flx_error("--ip %s: no host may have this address; give one inside its network, like "
-			  "198.18.0.1/24",
-			  text);
+		flx_error(
+			"--ip %s: no host may have this address; give one inside its network, like "
+			"198.18.0.1/24",
+			text);
 		return -EINVAL;
 	}
 	address->mask = rte_cpu_to_be_32(mask);
@@ -85,7 +86,8 @@ static int set_gateway(struct flx_setup *setup, const char *text)
 			return 0;
 		}
 	}
-	flx_error("--gateway %s: on no port's network; give one inside the network of an --ip", text);
+	flx_error("--gateway %s: on no port's network; give one inside the network of an --ip",
+		  text);
 	return -EINVAL;
 }
 
@@ -111,8 +113,9 @@ static int set_addresses(struct flx_setup *setup, const struct flx_options *opti
 		for (uint32_t q = 0; q < p; q++) {
 			if (setup->address[q].ip != setup->address[p].ip)
 				continue;
-			flx_error("--ip %s: ports %u and %u have the same address; give each its own",
-				  options->ip[p], q, p);
+			flx_error(
+				"--ip %s: ports %u and %u have the same address; give each its own",
+				options->ip[p], q, p);
 			return -EINVAL;
 		}
 	}
@@ -151,14 +154,15 @@ static int set_sizes(struct flx_setup *setup, const struct flx_options *options)
 	uint32_t workers = setup->plan.worker_count;
 	uint32_t credits_min = workers * CREDITS_PER_WORKER_MIN;
 
-	setup->credits = options->credits ? options->credits
-					  : CREDITS_BASE + CREDITS_PER_WORKER * workers;
+	setup->credits =
+		options->credits ? options->credits : CREDITS_BASE + CREDITS_PER_WORKER * workers;
 	if (setup->credits < credits_min || setup->credits > CREDITS_MAX) {
 		flx_error("--credits %u: %u workers need %u to %u", setup->credits, workers,
 			  credits_min, CREDITS_MAX);
 		return -EINVAL;
 	}
-	setup->lane_size = options->lane_size ? flx_pow2_ceil(options->lane_size) : LANE_SIZE_DEFAULT;
+	setup->lane_size =
+		options->lane_size ? flx_pow2_ceil(options->lane_size) : LANE_SIZE_DEFAULT;
 	if (options->lane_size > LANE_SIZE_MAX) {
 		flx_error("--lane-size %u: a lane has 1 to %u elements", options->lane_size,
 			  LANE_SIZE_MAX);
@@ -188,9 +192,9 @@ static void set_memory(struct flx_setup *setup)
 	bytes += (uint64_t)workers * workers *
 		 (setup->lane_size * sizeof(struct flx_elem) + sizeof(struct flx_lane));
 	/* Chunks: all credits may be with one worker. */
-	bytes += (uint64_t)workers * (sizeof(struct flx_worker) +
-				      2 * setup->credits * sizeof(struct flx_elem) +
-				      4096 * sizeof(struct flx_fluxion_stats));
+	bytes += (uint64_t)workers *
+		 (sizeof(struct flx_worker) + 2 * setup->credits * sizeof(struct flx_elem) +
+		  4096 * sizeof(struct flx_fluxion_stats));
 	setup->memory_mib = MEMORY_BASE_MIB + (uint32_t)(bytes >> 20);
 }
 
@@ -200,7 +204,8 @@ static void choose_pages(struct flx_setup *setup, const struct flx_options *opti
 
 	setup->huge = !options->dev && free_mib >= setup->memory_mib;
 	if (!setup->huge && !options->dev)
-		flx_warn("hugepages: %u MiB wanted, %u MiB free; using ordinary pages, which is slower. "
+		flx_warn("hugepages: %u MiB wanted, %u MiB free; using ordinary pages, which is "
+			 "slower. "
 			 "Reserve some: pmd-config/setup.sh hugepages %u, or say --dev",
 			 setup->memory_mib, free_mib, setup->memory_mib + 64);
 }
