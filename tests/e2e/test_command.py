@@ -91,6 +91,10 @@ class Command(harness.TestCase):
         self.assertRegex(result.output, r"worker 0: CPU \d+")
         self.assertIn("--lcores", result.output)
 
+    def test_a_run_without_a_port_says_that_nothing_can_arrive(self):
+        done = run(FLX, "run", "counter", "--dev", "--duration", "0.1")
+        self.assertRegex(done.stdout + (done.stderr or ""), r"warning: no --port given")
+
     def test_output_that_nobody_reads_is_no_reason_to_die(self):
         done = run("bash", "-o", "pipefail", "-c", '"$0" run counter --dev --port null --ip '
                    "198.18.0.1/24 --duration 1.5 | head -1", FLX, check=False)
