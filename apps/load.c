@@ -56,9 +56,10 @@ static int load_object(struct flx_app *app, const char *name)
 		return -EINVAL;
 	}
 	if (app->program->abi != FLX_ABI) {
-		flx_error("%s: built from another version of fabric/flx.h, or without FLX_FLUXIONS; "
-			  "build it again from that of this version (" FLX_VERSION ")",
-			  name);
+		flx_error(
+			"%s: built from another version of fabric/flx.h, or without FLX_FLUXIONS; "
+			"build it again from that of this version (" FLX_VERSION ")",
+			name);
 		flx_unload_app(app);
 		return -EINVAL;
 	}

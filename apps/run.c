@@ -189,6 +189,9 @@ int flx_run(const struct flx_args *args)
 	rc = load(&app, args);
 	if (rc)
 		goto err_load;
+	if (!args->options.port_count)
+		flx_warn("no --port given, so nothing can arrive; give one, such as "
+			 "--port af_packet:IFACE");
 	setvbuf(stdout, NULL, _IOLBF, 0); /* a log file shows each line when it was said */
 	prepare_signals();
 	rc = flx_fabric_start(&run->fabric, app.program, &args->options, stdout);

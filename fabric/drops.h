@@ -34,8 +34,8 @@
 	X(arp_unasked, "ARP for somebody else, or a reply that nobody asked for")                  \
 	X(arp_conflict, "somebody else claims our address")                                        \
 	X(arp_unresolved, "no answer for the next hop, or too many waiting for it")                \
-	X(arp_full, "more answers and released messages of ARP at once than one batch holds")     \
-	X(tx_stalled, "port takes no frames: link down or queue stuck for too long")              \
+	X(arp_full, "more answers and released messages of ARP at once than one batch holds")      \
+	X(tx_stalled, "port takes no frames: link down or queue stuck for too long")               \
 	X(stopped, "still in flight when the fabric was told to stop at once")
 
 enum flx_drop {

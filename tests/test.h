@@ -40,5 +40,5 @@ static inline int flx_test_main(const char *suite_name, const struct flx_test *t
 	CU_cleanup_registry();
 	/* A table that did not run in full is a failure, whatever its asserts said. */
 	return suite && failed == 0 && ran == wanted && !tests[wanted].name ? EXIT_SUCCESS
-									      : EXIT_FAILURE;
+									    : EXIT_FAILURE;
 }

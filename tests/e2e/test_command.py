@@ -26,6 +26,14 @@ BAD_ARGUMENTS = [
     (("run", "counter", "--duration", "-1"), "--duration"),
     (("run", "counter", "--config", "/nothing"), "/nothing"),
     (("run", "counter", "echo"), "echo"),
+    (("run", "counter", "--dev", "--port", "ring", "--workers", "64"), "64 workers"),
+    (("run", "counter", "--dev", "--port", "ring", "--credits", "100"), "--credits"),
+    (("run", "counter", "--dev", "--port", "ring", "--port", "vdev:net_ring0"), "same device"),
+    (("run", "counter", "--dev", "--port", "ring", "--port", "null", "--ip", "198.18.0.1/16",
+      "--ip", "198.18.1.1/24"), "overlap"),
+    (("run", "counter", "--dev", "--port", "ring", "--ip", "198.18.0.1/24", "--gateway",
+      "198.18.0.1"), "--gateway"),
+    (("run", "counter", "--dev", "--port", "ring", "--", "--proc-type=secondary"), "--proc-type"),
 ]
 
 # Where DPDK leaves files when it starts; flx names them flx<pid>.
@@ -90,6 +98,10 @@ class Command(harness.TestCase):
                          "a status line per second")
         self.assertRegex(result.output, r"worker 0: CPU \d+")
         self.assertIn("--lcores", result.output)
+
+    def test_a_run_without_a_port_says_that_nothing_can_arrive(self):
+        done = run(FLX, "run", "counter", "--dev", "--duration", "0.1")
+        self.assertRegex(done.stdout + (done.stderr or ""), r"warning: no --port given")
 
     def test_output_that_nobody_reads_is_no_reason_to_die(self):
         done = run("bash", "-o", "pipefail", "-c", '"$0" run counter --dev --port null --ip '
