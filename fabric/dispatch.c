@@ -5,6 +5,7 @@
 #include "fabric/worker.h"
 
 #include "context-store/record.h"
+#include "fabric/edge/udp.h"
 
 /* Messages whose lines are asked for ahead of the one that is worked on. */
 #define PREFETCH_AHEAD 4
@@ -63,6 +64,15 @@ static void drop_keyless(struct flx_worker *worker, const struct flx_elem *elem,
 	flx_worker_end(worker, elem->msg);
 }
 
+/* The key of @msg, into @key; 0 or what the key function says. */
+static inline int find_key(const struct flx_fluxion_entry *fluxion, const struct flx_msg *msg,
+			   uint8_t *key)
+{
+	if (fluxion->slice_flag == FLX_ELEM_CLIENT_SLICE)
+		return flx_udp_client(msg, key) ? 0 : -ENOTCONN;
+	return fluxion->key(msg, key);
+}
+
 /* The slice of @elem from its key; false: it had none, and is gone. */
 static inline bool find_slice(struct flx_worker *worker, const struct flx_fluxion_entry *fluxion,
 			      struct flx_elem *elem)
@@ -80,7 +90,7 @@ static inline bool find_slice(struct flx_worker *worker, const struct flx_fluxio
 		/* The edge has set it: the port's own, or the same made in software. */
 		elem->slice = (uint16_t)(elem->msg->mbuf.hash.rss % FLX_SLICES);
 	} else {
-		error = fluxion->key(elem->msg, key);
+		error = find_key(fluxion, elem->msg, key);
 		if (unlikely(error)) {
 			drop_keyless(worker, elem, error);
 			return false;
@@ -307,7 +317,7 @@ static void gather_keys(const struct flx_fluxion_entry *fluxion, const struct fl
 		slices[i] = elems[i].slice;
 		/* It succeeded when the message was routed, and is pure. */
 		if (size)
-			FLX_VERIFY(fluxion->key(elems[i].msg, keys + i * size) == 0);
+			FLX_VERIFY(find_key(fluxion, elems[i].msg, keys + i * size) == 0);
 	}
 }
 

@@ -51,12 +51,7 @@ bool flx_sender(const struct flx_msg *msg, struct flx_udp_address *from)
 
 int flx_key_client(const struct flx_msg *msg, void *key)
 {
-	const uint8_t *udp, *ip = find_heads(msg, &udp);
-
-	if (!ip)
-		return -ENOTCONN;
-	memcpy(key, ip + FLX_IP_SOURCE, FLX_KEY_CLIENT_SIZE);
-	return 0;
+	return flx_udp_client(msg, key) ? 0 : -ENOTCONN;
 }
 
 int flx_key_flow(const struct flx_msg *msg, void *key)
