@@ -208,7 +208,6 @@ static void assign_queues(struct flx_fabric *fabric, struct flx_worker *worker)
 		tx->ethdev = port->id;
 		tx->queue = (uint16_t)(worker->index % port->tx_queues);
 		tx->has_queue = worker->index < port->tx_queues;
-		tx->frees_untaken = port->profile->frees_untaken;
 		tx->owner = (uint8_t)tx->queue;
 		if (worker->index < port->rx_queues)
 			worker->rx[worker->rx_count++] = (struct flx_rx){

@@ -119,26 +119,6 @@ static void drop_stalled(struct flx_worker *worker, struct flx_tx *tx)
 	tx->stuck_since_tsc = 0;
 }
 
-/*
- * rte_eth_tx_burst for a driver that may free frames and say that it took none. A reference of our
- * own tells: whose count is 1 again is the driver's no more. Those that it does not own up to were
- * handed to the kernel, which failed: they count as delivered, like any that is lost on a wire, for
- * the driver counts them as tx_errors. Returns how many are gone.
- */
-static uint16_t send_watched(const struct flx_tx *tx, struct rte_mbuf **frames, uint16_t count)
-{
-	uint16_t gone = 0;
-
-	for (uint16_t i = 0; i < count; i++)
-		rte_mbuf_refcnt_update(frames[i], 1);
-	rte_eth_tx_burst(tx->ethdev, tx->queue, frames, count);
-	while (gone < count && rte_mbuf_refcnt_read(frames[gone]) == 1)
-		rte_pktmbuf_free(frames[gone++]);
-	for (uint16_t i = gone; i < count; i++)
-		rte_mbuf_refcnt_update(frames[i], -1);
-	return gone;
-}
-
 static uint32_t flush_port(struct flx_worker *worker, uint32_t port)
 {
 	struct flx_tx *tx = &worker->tx[port];
@@ -151,10 +131,7 @@ static uint32_t flush_port(struct flx_worker *worker, uint32_t port)
 
 		for (uint32_t i = 0; i < row; i++)
 			frames[i] = &elems[i].msg->mbuf;
-		if (unlikely(tx->frees_untaken))
-			took = send_watched(tx, frames, (uint16_t)row);
-		else
-			took = rte_eth_tx_burst(tx->ethdev, tx->queue, frames, (uint16_t)row);
+		took = rte_eth_tx_burst(tx->ethdev, tx->queue, frames, (uint16_t)row);
 		flx_fifo_pop(&tx->frames, &worker->chunks, took);
 		sent += took;
 		if (took < row)

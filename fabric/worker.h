@@ -66,7 +66,6 @@ struct flx_tx {
 	uint16_t ethdev;
 	uint16_t queue;
 	bool has_queue;	    /* else frames go to worker `owner` by lane */
-	bool frees_untaken; /* see struct flx_profile */
 	uint8_t owner;
 };
 

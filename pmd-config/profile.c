@@ -68,8 +68,6 @@ static const struct flx_profile profiles[] = {
 		.room_min = 2016,
 		.frame_max = 2048 - 66,
 		.kernel = true,
-		/* When sendto fails (interface down) it forgets what it has freed already. */
-		.frees_untaken = true,
 		.quirks = "the kernel's drops are not in its counters; its sender's segmentation "
 			  "offloads must be off",
 	},

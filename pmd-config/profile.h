@@ -25,7 +25,6 @@ struct flx_profile {
 	uint16_t frame_max; /* longest frame that comes whole; 0: as long as the room */
 	bool kernel; /* frames come from a kernel interface: MTU and offloads are the kernel's */
 	bool dense_pool; /* takes the pool for one array of buffers, see flx_pool_alloc */
-	bool frees_untaken; /* TX may free frames and return that it took none: net_af_packet 22.11 */
 	const char *quirks; /* one line for the operator; NULL: none */
 };
 

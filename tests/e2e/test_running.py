@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Answers to ping and arping, how a running fabric ends, and what overload does to it."""
+import concurrent.futures
 import re
 import signal
 import subprocess
+import time
 
 import harness
-from harness import CLIENT_IPS, FABRIC_IP, NETNS, Fabric, Network, ask, client, inside
+from harness import (CLIENT_IPS, FABRIC_IP, INTERFACE, NETNS, Fabric, Network, ask, client, inside,
+                     run)
 
 
 class Running(harness.TestCase):
@@ -77,6 +80,23 @@ class Running(harness.TestCase):
         # It goes on answering what it can, instead of spending itself on what it must refuse.
         self.assertGreater(numbers["answers"] / 3, rate / 4)
         self.assertLess(grown, 1024, "KiB of memory grown under load")
+
+    def test_an_interface_that_goes_down_and_up_loses_no_buffer(self):
+        if harness.port_kind == "tap":
+            self.skipTest("a tap's other end goes down without its port")
+        # It still has answers to send when the interface is gone.
+        slow = harness.BUILD / "tests/e2e/slow.so"
+        with Network() as network, Fabric(slow, network=network) as fabric, \
+                concurrent.futures.ThreadPoolExecutor() as pool:
+            load = pool.submit(client, "--mode", "echo", "--duration", "4")
+            for _ in range(6):
+                for state in ("down", "up"):
+                    time.sleep(0.25)
+                    run("ip", "link", "set", INTERFACE, state)
+            load.result()
+            self.assertEqual(ask("after"), "after\n")
+            result = fabric.stop()
+        self.assert_clean(result)
 
 
 if __name__ == "__main__":
