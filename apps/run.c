@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "apps/load.h"
 #include "apps/status.h"
@@ -142,6 +143,11 @@ static int stop(struct run *run)
 	struct flx_ledger *ledger = &run->ledger[0];
 	uint32_t lost = flx_fabric_stop(run->fabric, ledger);
 
+	/* A thread still runs in the app and in EAL: nothing may be taken from under it. */
+	if (lost == FLX_FABRIC_STUCK) {
+		fflush(stdout);
+		_exit(FLX_EXIT_FAILED);
+	}
 	flx_ledger_print(ledger, stdout);
 	fflush(stdout);
 	if (lost)

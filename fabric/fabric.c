@@ -515,7 +515,7 @@ uint32_t flx_fabric_stop(struct flx_fabric *fabric, struct flx_ledger *ledger)
 	if (!stop_workers(fabric)) {
 		if (ledger)
 			memset(ledger, 0, sizeof(*ledger));
-		return fabric->buffers - rte_mempool_avail_count(shared->pool);
+		return FLX_FABRIC_STUCK;
 	}
 	if (ledger)
 		flx_fabric_ledger(fabric, ledger);

@@ -44,9 +44,12 @@ void flx_fabric_ledger(struct flx_fabric *fabric, struct flx_ledger *ledger);
 int flx_fabric_drain(struct flx_fabric *fabric, uint32_t timeout_ms,
 		     const volatile int *interrupted);
 
+#define FLX_FABRIC_STUCK UINT32_MAX
+
 /*
  * flx_fabric_stop - stop the workers, fill @ledger (may be NULL) a last time, take the ports down, free
  * everything. Returns the number of buffers that did not come back to their pools: 0, or a bug. A worker
- * whose handler does not return is left behind with all that it may use, after one flx_error.
+ * whose handler does not return is left behind with all that it may use, after one flx_error: then
+ * FLX_FABRIC_STUCK is returned, @ledger is empty, and the process may only end by _exit.
  */
 uint32_t flx_fabric_stop(struct flx_fabric *fabric, struct flx_ledger *ledger);

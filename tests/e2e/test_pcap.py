@@ -5,9 +5,11 @@ Every answer is parsed here, independently of flx: addresses, sizes and checksum
 """
 import collections
 import pathlib
+import signal
 import socket
 import struct
 import tempfile
+import time
 
 import harness
 from harness import CPUS, Fabric
@@ -128,6 +130,20 @@ class Pcap(harness.TestCase):
         workers = ["--workers", "2"] + (["--oversubscribe"] if CPUS < 2 else [])
         self.count(*workers)
         self.count(*workers, key="all")
+
+    def test_a_handler_that_never_returns_cannot_hold_up_the_second_signal(self):
+        mac = self.learn_mac()
+        with tempfile.TemporaryDirectory() as folder:
+            came, went = pathlib.Path(folder, "in.pcap"), pathlib.Path(folder, "out.pcap")
+            write_pcap(came, [request(mac, CLIENTS[0], 40000, b"x")])
+            with Fabric(harness.BUILD / "tests/e2e/hang.so", "--dev", "--port",
+                        f"pcap:{came},{went}", "--ip", "198.18.0.1/24") as fabric:
+                fabric.wait_for(lambda: "worker 0 does not answer" in fabric.output(), "the hang")
+                fabric.process.send_signal(signal.SIGINT)
+                time.sleep(0.2)
+                result = fabric.stop(signal.SIGINT)
+        self.assertEqual(result.status, 1, result.output)
+        self.assertIn("worker 0 does not stop", result.output)
 
 
 if __name__ == "__main__":
