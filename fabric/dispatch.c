@@ -15,8 +15,7 @@
  */
 #define DIRECT 16
 
-/* ------------------------------------------------------------------------------------------
- * routing */
+/* -------------------------------------------------------------------------------------- routing */
 
 /* How many elements from the first on are for the same fluxion. Four at a time: most runs are long.
  */
@@ -212,8 +211,7 @@ void flx_worker_route(struct flx_worker *worker, struct flx_elem *elems, uint32_
 	}
 }
 
-/* -----------------------------------------------------------------------------------------
- * handlers */
+/* ------------------------------------------------------------------------------------- handlers */
 
 /* Routes the batch's sends so far. */
 static void commit_sends(struct flx_worker *worker)

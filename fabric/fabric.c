@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "fabric/fabric.h"
-
 #include <arpa/inet.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include <rte_cycles.h>
 #include <rte_eal.h>
@@ -11,13 +8,10 @@
 #include <rte_lcore.h>
 #include <urcu-qsbr.h>
 
+#include "fabric/fabric_state.h"
 #include "fabric/memory.h"
-#include "fabric/setup.h"
-#include "fabric/worker.h"
 #include "pmd-config/pool.h"
 
-/* A worker that does not answer for this long is named: a handler waits, or its CPU is taken. */
-#define SNAPSHOT_WAIT_US 1000000
 /* A worker that is told to stop and has not by then never will: its turns take microseconds. */
 #define STOP_WAIT_US 1000000
 /* How long to wait for a link at start: autonegotiation takes up to 3 s on copper. */
@@ -28,29 +22,7 @@
 #define ARP_ENTRIES 1024
 #define ARP_WAITING 8
 
-struct flx_fabric {
-	struct flx_setup setup; /* what was decided before EAL */
-	struct flx_shared shared;
-	struct flx_registry registry;
-	struct flx_port port[FLX_PORTS_MAX];
-	uint32_t ports_started;
-	struct rte_mempool *arp_pool;
-	uint16_t *udp_listeners; /* by UDP port, host byte order */
-	uint32_t buffers;	 /* of the message pool */
-	bool eal_started;
-	uint32_t workers_launched;
-	struct flx_ledger previous; /* for busy shares */
-};
-
-static void sleep_us(uint32_t us)
-{
-	struct timespec time = {.tv_sec = us / 1000000, .tv_nsec = us % 1000000 * 1000};
-
-	nanosleep(&time, NULL);
-}
-
-/* ------------------------------------------------------------------------------------------ check
- */
+/* ---------------------------------------------------------------------------------------- check */
 
 int flx_fabric_check(struct flx_program *program, const struct flx_options *options, FILE *out)
 {
@@ -73,8 +45,7 @@ err_memory:
 	return error;
 }
 
-/* ------------------------------------------------------------------------------------- bringing up
- */
+/* ---------------------------------------------------------------------------------- bringing up */
 
 static struct rte_mempool *start_pool(const char *name, uint32_t buffers, uint32_t cache)
 {
@@ -330,94 +301,7 @@ const struct flx_port *flx_fabric_port(const struct flx_fabric *fabric, uint32_t
 	return &fabric->port[index];
 }
 
-/* --------------------------------------------------------------------------------------- the
- * ledger */
-
-/* Waits for worker @w to take snapshot @number; false, and a warning, when it does not answer. */
-static bool await_snapshot(struct flx_fabric *fabric, uint32_t w, uint32_t number)
-{
-	struct flx_worker *worker = fabric->shared.workers[w];
-
-	if (atomic_load_explicit(&fabric->shared.state, memory_order_relaxed) == FLX_STOP) {
-		flx_worker_snapshot(worker, number);
-		return true;
-	}
-	for (uint32_t waited_us = 0; waited_us < SNAPSHOT_WAIT_US; waited_us += 50) {
-		/* Pairs with the release in flx_worker_snapshot. */
-		if (atomic_load_explicit(&worker->snapshot_done, memory_order_acquire) == number)
-			return true;
-		flx_idle_wake(&worker->idle);
-		sleep_us(50);
-	}
-	flx_warn("worker %u does not answer for %u ms: a handler waits, or its CPU %u is taken by "
-		 "another process",
-		 w, SNAPSHOT_WAIT_US / 1000, fabric->setup.plan.worker[w].cpu);
-	return false;
-}
-
-static void add_ports(struct flx_fabric *fabric, struct flx_ledger *ledger)
-{
-	ledger->port_count = fabric->shared.port_count;
-	for (uint32_t p = 0; p < ledger->port_count; p++) {
-		struct flx_port_ledger *row = &ledger->port[p];
-		struct flx_port_counters counters;
-
-		snprintf(row->name, sizeof(row->name), "%.63s", fabric->port[p].spec.text);
-		if (flx_port_counters(&fabric->port[p], &counters))
-			continue;
-		row->refused = counters.rx_missed;
-		row->rx_nombuf = counters.rx_nombuf;
-		row->rx_errors = counters.rx_errors;
-		row->tx_errors = counters.tx_errors;
-	}
-}
-
-static void add_worker(struct flx_fabric *fabric, struct flx_ledger *ledger, uint32_t w)
-{
-	const struct flx_worker *worker = fabric->shared.workers[w];
-	const struct flx_stats *snapshot = worker->snapshot;
-	uint64_t total, busy;
-
-	flx_stats_sum(ledger, snapshot, worker->snapshot_pending);
-	for (uint32_t f = FLX_FLUXION_FIRST; f < snapshot->fluxion_count; f++)
-		ledger->worker_handled[w] +=
-			snapshot->fluxion[f].handled + snapshot->fluxion[f].failed;
-	ledger->worker_busy_tsc[w] = snapshot->busy_tsc;
-	ledger->worker_total_tsc[w] = snapshot->total_tsc;
-	total = snapshot->total_tsc - fabric->previous.worker_total_tsc[w];
-	busy = snapshot->busy_tsc - fabric->previous.worker_busy_tsc[w];
-	ledger->worker_busy_pct[w] = total ? (uint32_t)(busy * 100 / total) : 0;
-}
-
-void flx_fabric_ledger(struct flx_fabric *fabric, struct flx_ledger *ledger)
-{
-	struct flx_shared *shared = &fabric->shared;
-	uint32_t number = atomic_load_explicit(&shared->snapshot_wanted, memory_order_relaxed) + 1;
-
-	memset(ledger, 0, sizeof(*ledger));
-	add_ports(fabric, ledger);
-	ledger->fluxion_count = fabric->registry.fluxion_count;
-	for (uint32_t f = 0; f < ledger->fluxion_count; f++)
-		snprintf(ledger->fluxion[f].id, sizeof(ledger->fluxion[f].id), "%s",
-			 fabric->registry.fluxion[f].id);
-	ledger->worker_count = shared->worker_count;
-	atomic_store_explicit(&shared->snapshot_wanted, number, memory_order_relaxed);
-	for (uint32_t w = 0; w < shared->worker_count; w++)
-		if (await_snapshot(fabric, w, number))
-			add_worker(fabric, ledger, w);
-		else
-			ledger->stalled_workers++;
-	flx_stats_balance(ledger);
-	for (uint32_t g = 0; g < fabric->registry.group_count; g++)
-		if (shared->context_types[g])
-			ledger->contexts += flx_context_type_count(shared->context_types[g]);
-	ledger->pool_size = fabric->buffers;
-	ledger->pool_free = rte_mempool_avail_count(shared->pool);
-	fabric->previous = *ledger;
-}
-
-/* ------------------------------------------------------------------------------------- taking down
- */
+/* ---------------------------------------------------------------------------------- taking down */
 
 int flx_fabric_drain(struct flx_fabric *fabric, uint32_t timeout_ms,
 		     const volatile int *interrupted)
@@ -446,7 +330,7 @@ int flx_fabric_drain(struct flx_fabric *fabric, uint32_t timeout_ms,
 			error = -EINTR;
 			break;
 		}
-		sleep_us(10000);
+		rte_delay_us_sleep(10000);
 	}
 	free(ledger);
 	return error;
@@ -475,7 +359,7 @@ static bool stop_worker(struct flx_fabric *fabric, uint32_t w)
 			rte_eal_wait_lcore(w + 1);
 			return true;
 		}
-		sleep_us(100);
+		rte_delay_us_sleep(100);
 	}
 	flx_error("worker %u does not stop: a handler does not return; leaving it and all that it "
 		  "may "

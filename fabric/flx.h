@@ -72,7 +72,7 @@ extern "C" {
 /* Slices of a group: unit of ownership and movement, a multiple of NIC indirection tables. */
 #define FLX_SLICES 512
 
-/* ------------------------------------------------------------------------------------ messages */
+/* ------------------------------------------------------------------------------------- messages */
 
 /*
  * A message: an mbuf of one segment. Its data is what the edge's protocol carried (the UDP
@@ -365,8 +365,7 @@ struct flx_program {
 /* The symbol that a shared-object app exports. */
 extern struct flx_program flx_program;
 
-/* ------------------------------------------------------------------------- the call of a handler
- */
+/* ------------------------------------------------------------------------ the call of a handler */
 
 /* Fluxion numbers of the fabric's own; an app's begin at FLX_FLUXION_FIRST. */
 enum {

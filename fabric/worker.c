@@ -11,8 +11,7 @@
 /* Turns between two looks at clocks that need not be exact (ARP retries). */
 #define ARP_PERIOD_US 10000
 
-/* ------------------------------------------------------------------------------------- the stages
- */
+/* ----------------------------------------------------------------------------------- the stages */
 
 /* A burst of one RX queue through the edge. Admits only what there are credits for. */
 static uint32_t poll_queue(struct flx_worker *worker, const struct flx_rx *rx)
@@ -181,8 +180,7 @@ static void poll_arp(struct flx_worker *worker)
 	flx_worker_route(worker, out, frames);
 }
 
-/* ------------------------------------------------------------------------------------ the accounts
- */
+/* --------------------------------------------------------------------------------- the accounts */
 
 /* Messages in this worker's own queues, by looking at them; staging counts as put on its lane. */
 static uint64_t count_held(struct flx_worker *worker, uint32_t *pending)
@@ -226,8 +224,7 @@ static void account(struct flx_worker *worker, uint32_t work)
 		flx_worker_snapshot(worker, wanted);
 }
 
-/* -------------------------------------------------------------------------------------- the loop
- */
+/* ------------------------------------------------------------------------------------- the loop */
 
 uint32_t flx_worker_turn(struct flx_worker *worker)
 {
@@ -310,8 +307,7 @@ int flx_worker_run(void *argument)
 	return 0;
 }
 
-/* ----------------------------------------------------------------------------------------- set-up
- */
+/* --------------------------------------------------------------------------------------- set-up */
 
 struct flx_worker *flx_worker_alloc(struct flx_shared *shared, uint32_t index, int numa,
 				    uint32_t elems, uint32_t keep)

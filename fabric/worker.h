@@ -147,8 +147,7 @@ void flx_worker_snapshot(struct flx_worker *worker, uint32_t number);
  */
 void flx_worker_abandon(struct flx_worker *worker);
 
-/* ------------------------------------------------------------- between worker.c, dispatch.c,
- * call.c */
+/* --------------------------------------------------------- between worker.c, dispatch.c, call.c */
 
 /* Runs a batch of every fluxion that has messages; returns how many were handled. */
 uint32_t flx_worker_dispatch(struct flx_worker *worker);

@@ -167,8 +167,7 @@ static double measure_tsc_mhz(void)
 	       (double)((b.tv_sec - a.tv_sec) * 1000000000L + b.tv_nsec - a.tv_nsec);
 }
 
-/* ------------------------------------------------------------------------------------- command
- * line */
+/* --------------------------------------------------------------------------------- command line */
 
 struct arguments {
 	uint32_t runs, run_ms;

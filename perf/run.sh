@@ -64,6 +64,8 @@ perf/testpmd_ring.sh
 echo "== over af_xdp on a veth pair, the same client: testpmd 5tswap and flx run echo in turn"
 if [ "$(id -u)" -ne 0 ]; then
 	echo "skipped: needs root for a veth pair and af_xdp"
+elif ! unshare --net --mount true 2>/dev/null; then
+	echo "skipped: no namespaces of our own here (a chroot or container forbids them)"
 else
 	unshare --net --mount perf/wire.sh $check || status=1
 fi

@@ -26,8 +26,7 @@
 
 extern struct flx_program flx_program_counter;
 
-/* ------------------------------------------------------------------------------- a fabric,
- * measured */
+/* --------------------------------------------------------------------------- a fabric, measured */
 
 struct measured {
 	struct flx_fabric *fabric;
@@ -93,8 +92,7 @@ static int finish(struct measured *run, bool endless)
 		       : 0;
 }
 
-/* ------------------------------------------------------------------------------------------- hops
- */
+/* ----------------------------------------------------------------------------------------- hops */
 
 static int pass_on(struct flx_call *call, struct flx_msg *msg, void *context)
 {
@@ -165,8 +163,7 @@ struct flx_sample flx_scenario_hop(const void *argument)
 	return sample;
 }
 
-/* ----------------------------------------------------------------------------------------- counter
- */
+/* -------------------------------------------------------------------------------------- counter */
 
 struct flx_sample flx_scenario_counter(const void *argument)
 {
@@ -193,8 +190,7 @@ struct flx_sample flx_scenario_counter(const void *argument)
 	return sample;
 }
 
-/* ------------------------------------------------------------------------------------------- floor
- */
+/* ---------------------------------------------------------------------------------------- floor */
 
 struct floor {
 	struct rte_ring *ring;

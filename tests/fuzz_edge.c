@@ -50,7 +50,7 @@ static uint32_t below(uint32_t limit)
 	return fuzz_below(&fuzz.state, limit);
 }
 
-/* ----------------------------------------------------------------------------- frames in */
+/* ------------------------------------------------------------------------------------ frames in */
 
 static struct rte_mbuf *to_mbuf(const struct frame *frame)
 {
@@ -65,7 +65,7 @@ static struct rte_mbuf *to_mbuf(const struct frame *frame)
 	}
 }
 
-/* --------------------------------------------------------------------------- the other parser */
+/* ----------------------------------------------------------------------------- the other parser */
 
 static bool is_good_option_list(const uint8_t *option, uint32_t size)
 {
@@ -154,7 +154,7 @@ static uint32_t judge(const struct frame *frame, uint32_t *left)
 	return fluxion;
 }
 
-/* ----------------------------------------------------------------------------- what comes out */
+/* ------------------------------------------------------------------------------- what comes out */
 
 static void check_mbuf(const struct rte_mbuf *mbuf)
 {

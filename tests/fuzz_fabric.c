@@ -27,7 +27,7 @@ static struct {
 	_Atomic bool done;
 } fuzz;
 
-/* ------------------------------------------------------------------------------------------ the app */
+/* -------------------------------------------------------------------------------------- the app */
 
 /* What to do is told by the message's size: any frame may come, and the choice can be repeated. */
 static int take(struct flx_call *call, struct flx_msg *msg, void *context)
@@ -90,7 +90,7 @@ static struct flx_fluxion fluxions[] = {
 	{.id = "swallow", .handler = swallow},
 };
 
-/* ------------------------------------------------------------------------------------ the frames */
+/* ----------------------------------------------------------------------------------- the frames */
 
 /* NULL when the pool has too few buffers now; a frame takes up to three. */
 static struct rte_mbuf *make_frame(void)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "tests/arp_run.h"
 
-/* -------------------------------------------------------------------------------- answers */
+/* -------------------------------------------------------------------------------------- answers */
 
 static void test_requests_for_us_are_answered(void)
 {
@@ -57,7 +57,7 @@ static void test_requests_fill_no_table(void)
 	end();
 }
 
-/* -------------------------------------------------------------------------------- resolving */
+/* ------------------------------------------------------------------------------------ resolving */
 
 static void test_messages_wait_and_leave_in_order(void)
 {
@@ -202,7 +202,7 @@ static void test_lifetime_is_renewed_while_in_use(void)
 	end();
 }
 
-/* --------------------------------------------------------------------------- trust */
+/* ---------------------------------------------------------------------------------------- trust */
 
 /* Fault 20: answers that nobody asked for, by wrong ways, for static entries. */
 static void test_only_answers_are_learned(void)

@@ -2,7 +2,7 @@
 /* What ARP does when a table, a pool or a batch is full. */
 #include "tests/arp_run.h"
 
-/* ---------------------------------------------------------------------------- full tables */
+/* ---------------------------------------------------------------------------------- full tables */
 
 /* Fault 20: entries in use, the gateway's and static ones stay; those that failed make room. */
 static void test_full_table_evicts_only_the_failed(void)
@@ -79,7 +79,7 @@ static void test_crowded_table_forgets_the_old(void)
 	end();
 }
 
-/* ------------------------------------------------------------------------------- shortage */
+/* ------------------------------------------------------------------------------------- shortage */
 
 /* No buffer for a request: the message waits, the next try asks; what fails is dropped in time. */
 static void test_dry_pool_delays_requests(void)

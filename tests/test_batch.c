@@ -44,7 +44,7 @@ static struct flx_fluxion fluxions[] = {
 	{.id = "other", .handler = out},
 };
 
-/* ---------------------------------------------------------------------------------- the handlers */
+/* --------------------------------------------------------------------------------- the handlers */
 
 static int send_all(struct flx_call *call, const struct flx_elem *batch, uint32_t count)
 {
@@ -125,7 +125,7 @@ static int make_and_fail(struct flx_call *call, const struct flx_elem *batch, ui
 	return -EPROTO;
 }
 
-/* -------------------------------------------------------------------------------------- the tests */
+/* ------------------------------------------------------------------------------------ the tests */
 
 static void inject(void)
 {

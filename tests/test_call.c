@@ -120,8 +120,7 @@ static const struct flx_fluxion_ledger *call(flx_handler_fn handler)
 	return settle();
 }
 
-/* ------------------------------------------------------------------------------------------
- * verdicts */
+/* ------------------------------------------------------------------------------------- verdicts */
 
 static int forward(struct flx_call *call, struct flx_msg *msg, void *context)
 {
@@ -407,8 +406,7 @@ static void test_call_sends_in_order(void)
 	flx_world_fini(&world);
 }
 
-/* ------------------------------------------------------------------------------------- nothing
- * left */
+/* --------------------------------------------------------------------------------- nothing left */
 
 static int alloc_without_means(struct flx_call *call, struct flx_msg *msg, void *context)
 {
@@ -452,8 +450,7 @@ static void test_call_fan_out_without_buffers_is_undone(void)
 	}
 }
 
-/* -------------------------------------------------------------------------------------- the
- * context */
+/* ---------------------------------------------------------------------------------- the context */
 
 static int forward_to_single(struct flx_call *call, struct flx_msg *msg, void *context)
 {

@@ -101,8 +101,7 @@ static void test_credit_is_conserved_under_random_use(void)
 	}
 }
 
-/* ------------------------------------------------------------------------------------ many threads
- */
+/* --------------------------------------------------------------------------------- many threads */
 
 static struct flx_credit_pool shared_pool;
 static _Atomic int64_t outstanding; /* spent by anyone, not returned */

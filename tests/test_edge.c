@@ -23,7 +23,7 @@ static void end(void)
 	CU_ASSERT_EQUAL(rte_mempool_avail_count(pool), POOL_SIZE);
 }
 
-/* ------------------------------------------------------------------ the table of bad packets */
+/* --------------------------------------------------------------------- the table of bad packets */
 
 enum base { UDP, ICMP, ARP };
 enum layer { NONE, L2, L3, L4 };
@@ -301,7 +301,7 @@ static void test_recv_judges_segments_alike(void)
 	end();
 }
 
-/* ----------------------------------------------------------------------------- segments */
+/* ------------------------------------------------------------------------------------- segments */
 
 /* Fault 10: the first buffer has room, but not behind the first segment. */
 static void test_recv_moves_segments_to_the_front(void)

@@ -162,8 +162,7 @@ static void test_lane_keeps_order_under_random_use(void)
 	}
 }
 
-/* ------------------------------------------------------------------------------------- two threads
- */
+/* ---------------------------------------------------------------------------------- two threads */
 
 struct stream {
 	struct flx_lane lane;

@@ -54,8 +54,7 @@ static int check(struct flx_fluxion *fluxions, uint32_t count)
 	return error;
 }
 
-/* ------------------------------------------------------------------------------------------ faults
- */
+/* --------------------------------------------------------------------------------------- faults */
 
 #define LONG_ID "a2345678901234567890123456789012" /* 32 bytes: one too many */
 #define GOOD	.handler = handler, .listen = {.udp = 7}
@@ -224,8 +223,7 @@ static void test_registry_refuses_programs_without_shape(void)
 	}
 }
 
-/* ------------------------------------------------------------------------------------------ groups
- */
+/* --------------------------------------------------------------------------------------- groups */
 
 static uint16_t group_of(uint32_t index)
 {
@@ -318,8 +316,7 @@ static void test_registry_spreads_single_groups(void)
 	flx_registry_fini(&registry);
 }
 
-/* ----------------------------------------------------------------------------------------- streams
- */
+/* -------------------------------------------------------------------------------------- streams */
 
 static void test_registry_resolves_streams_and_listeners(void)
 {

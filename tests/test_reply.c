@@ -23,7 +23,7 @@ static void end(void)
 	CU_ASSERT_EQUAL(rte_mempool_avail_count(pool), POOL_SIZE);
 }
 
-/* -------------------------------------------------------------------------------- replies */
+/* -------------------------------------------------------------------------------------- replies */
 
 /* What must hold of a frame from us to them; @l2_size bytes in front of the IPv4 header. */
 static void check_frame(const struct rte_mbuf *mbuf, uint32_t l2_size, uint8_t protocol,
@@ -226,7 +226,7 @@ static void test_send_tells_ports_apart(void)
 	end();
 }
 
-/* ------------------------------------------------------------------------------- send_to */
+/* -------------------------------------------------------------------------------------- send_to */
 
 static void test_send_to_finds_the_next_hop(void)
 {
@@ -284,7 +284,7 @@ static void test_send_to_finds_the_next_hop(void)
 	end();
 }
 
-/* ------------------------------------------------------------------------- keys and hashes */
+/* ------------------------------------------------------------------------------ keys and hashes */
 
 /* Fault 22: a hash of 0, or none, from a port that promised one is made here. */
 static void test_recv_sets_the_flow_hash(void)

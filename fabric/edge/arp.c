@@ -124,7 +124,7 @@ static void emit(struct run *run, struct flx_msg *msg)
 			(struct flx_elem){.msg = msg, .fluxion = FLX_FLUXION_TX};
 }
 
-/* ------------------------------------------------------------------------------ what waits */
+/* ----------------------------------------------------------------------------------- what waits */
 
 static void add_waiting(struct flx_arp *arp, int32_t count)
 {
@@ -180,7 +180,7 @@ static uint32_t drop_waiting(struct flx_arp *arp, struct flx_neighbour *neighbou
 	return count;
 }
 
-/* ----------------------------------------------------------------------------- one entry */
+/* ------------------------------------------------------------------------------------ one entry */
 
 static struct flx_neighbour_queue *queue_of(struct flx_arp *arp,
 					    const struct flx_neighbour *neighbour)
@@ -264,7 +264,7 @@ static struct flx_neighbour *add_neighbour(struct run *run, const struct flx_edg
 	return neighbour;
 }
 
-/* -------------------------------------------------------------------------------- handling */
+/* ------------------------------------------------------------------------------------- handling */
 
 /* A message whose next hop was not known to the worker that sent it. */
 static void handle_message(struct run *run, struct flx_msg *msg)
@@ -358,7 +358,7 @@ uint32_t flx_arp_handle(struct flx_arp *arp, const struct flx_edge_port *ports,
 	return run.out_count;
 }
 
-/* ---------------------------------------------------------------------------------- timers */
+/* --------------------------------------------------------------------------------------- timers */
 
 /* No answer in time: the next try, or the end of it. */
 static void on_silence(struct run *run, struct flx_neighbour *neighbour)

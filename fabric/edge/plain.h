@@ -26,7 +26,7 @@
 #include "fabric/edge/ip.h"
 #include "fabric/edge/udp.h"
 
-/* ----------------------------------------------------------------------------------------- in */
+/* ------------------------------------------------------------------------------------------- in */
 
 /* A port, as flx_plain_find wants it; made once per burst. */
 struct flx_plain_in {
@@ -123,7 +123,7 @@ static inline uint16_t flx_plain_find(const struct flx_plain_in *self, const uin
 	return fluxion;
 }
 
-/* ---------------------------------------------------------------------------------------- out */
+/* ------------------------------------------------------------------------------------------ out */
 
 /* A port, as flx_plain_reply wants it; made when the port of a message is not that of the last. */
 struct flx_plain_out {

@@ -107,7 +107,7 @@ static void __attribute__((noreturn)) die(const char *what)
 	exit(2);
 }
 
-/* -------------------------------------------------------------------------------- verification */
+/* --------------------------------------------------------------------------------- verification */
 
 static void __attribute__((format(printf, 2, 3)))
 complain(const struct client_socket *socket, const char *format, ...)

@@ -18,8 +18,7 @@ void sim_fail(struct sim_oracle *oracle, const char *format, ...)
 	va_end(arguments);
 }
 
-/* -------------------------------------------------------------------------------- keys and places
- */
+/* ------------------------------------------------------------------------------ keys and places */
 
 static void write_wide(uint32_t key, uint8_t *bytes)
 {
@@ -170,8 +169,7 @@ void sim_oracle_fini(struct sim_oracle *oracle)
 	free(oracle->seen);
 }
 
-/* ------------------------------------------------------------------------------------------
- * sending */
+/* -------------------------------------------------------------------------------------- sending */
 
 static uint32_t sum_of(const struct sim_token *token)
 {
@@ -248,8 +246,7 @@ void sim_oracle_undo(struct sim_oracle *oracle)
 	oracle->send_count = 0;
 }
 
-/* ---------------------------------------------------------------------------------------- handling
- */
+/* ------------------------------------------------------------------------------------- handling */
 
 static void check_context(struct sim_oracle *oracle, uint32_t fluxion,
 			  const struct sim_token *token, const void *context)
@@ -342,8 +339,7 @@ void sim_oracle_end(struct sim_oracle *oracle, uint32_t fluxion, const struct si
 		oracle->commits[group - oracle->registry->group][key_at(group, token)]++;
 }
 
-/* -------------------------------------------------------------------------------------- comparing
- */
+/* ------------------------------------------------------------------------------------ comparing */
 
 static void compare_row(struct sim_oracle *oracle, uint32_t fluxion,
 			const struct flx_fluxion_ledger *ledger)

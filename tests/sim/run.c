@@ -24,8 +24,7 @@ static bool failed(const struct sim *sim)
 	return sim->oracle.failure[0] != '\0';
 }
 
-/* ------------------------------------------------------------------------------------- set-up, end
- */
+/* ---------------------------------------------------------------------------------- set-up, end */
 
 static uint32_t free_chunks(const struct flx_worker *worker)
 {
@@ -81,8 +80,7 @@ static int set_up(struct sim *sim)
 	return 0;
 }
 
-/* ------------------------------------------------------------------------------------------- steps
- */
+/* ---------------------------------------------------------------------------------------- steps */
 
 /* Credits and buffers: each message in flight holds one of both. */
 static void check_conservation(struct sim *sim)

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * fabric_ledger - reads the accounts of a running fabric: a snapshot of every worker, summed up.
+ */
+#include <rte_cycles.h>
+
+#include "fabric/fabric_state.h"
+
+/* A worker that does not answer for this long is named: a handler waits, or its CPU is taken. */
+#define SNAPSHOT_WAIT_US 1000000
+
+/* Waits for worker @w to take snapshot @number; false, and a warning, when it does not answer. */
+static bool await_snapshot(struct flx_fabric *fabric, uint32_t w, uint32_t number)
+{
+	struct flx_worker *worker = fabric->shared.workers[w];
+
+	if (atomic_load_explicit(&fabric->shared.state, memory_order_relaxed) == FLX_STOP) {
+		flx_worker_snapshot(worker, number);
+		return true;
+	}
+	for (uint32_t waited_us = 0; waited_us < SNAPSHOT_WAIT_US; waited_us += 50) {
+		/* Pairs with the release in flx_worker_snapshot. */
+		if (atomic_load_explicit(&worker->snapshot_done, memory_order_acquire) == number)
+			return true;
+		flx_idle_wake(&worker->idle);
+		rte_delay_us_sleep(50);
+	}
+	flx_warn("worker %u does not answer for %u ms: a handler waits, or its CPU %u is taken by "
+		 "another process",
+		 w, SNAPSHOT_WAIT_US / 1000, fabric->setup.plan.worker[w].cpu);
+	return false;
+}
+
+static void add_ports(struct flx_fabric *fabric, struct flx_ledger *ledger)
+{
+	ledger->port_count = fabric->shared.port_count;
+	for (uint32_t p = 0; p < ledger->port_count; p++) {
+		struct flx_port_ledger *row = &ledger->port[p];
+		struct flx_port_counters counters;
+
+		snprintf(row->name, sizeof(row->name), "%.63s", fabric->port[p].spec.text);
+		if (flx_port_counters(&fabric->port[p], &counters))
+			continue;
+		row->refused = counters.rx_missed;
+		row->rx_nombuf = counters.rx_nombuf;
+		row->rx_errors = counters.rx_errors;
+		row->tx_errors = counters.tx_errors;
+	}
+}
+
+static void add_worker(struct flx_fabric *fabric, struct flx_ledger *ledger, uint32_t w)
+{
+	const struct flx_worker *worker = fabric->shared.workers[w];
+	const struct flx_stats *snapshot = worker->snapshot;
+	uint64_t total, busy;
+
+	flx_stats_sum(ledger, snapshot, worker->snapshot_pending);
+	for (uint32_t f = FLX_FLUXION_FIRST; f < snapshot->fluxion_count; f++)
+		ledger->worker_handled[w] +=
+			snapshot->fluxion[f].handled + snapshot->fluxion[f].failed;
+	ledger->worker_busy_tsc[w] = snapshot->busy_tsc;
+	ledger->worker_total_tsc[w] = snapshot->total_tsc;
+	total = snapshot->total_tsc - fabric->previous.worker_total_tsc[w];
+	busy = snapshot->busy_tsc - fabric->previous.worker_busy_tsc[w];
+	ledger->worker_busy_pct[w] = total ? (uint32_t)(busy * 100 / total) : 0;
+}
+
+void flx_fabric_ledger(struct flx_fabric *fabric, struct flx_ledger *ledger)
+{
+	struct flx_shared *shared = &fabric->shared;
+	uint32_t number = atomic_load_explicit(&shared->snapshot_wanted, memory_order_relaxed) + 1;
+
+	memset(ledger, 0, sizeof(*ledger));
+	add_ports(fabric, ledger);
+	ledger->fluxion_count = fabric->registry.fluxion_count;
+	for (uint32_t f = 0; f < ledger->fluxion_count; f++)
+		snprintf(ledger->fluxion[f].id, sizeof(ledger->fluxion[f].id), "%s",
+			 fabric->registry.fluxion[f].id);
+	ledger->worker_count = shared->worker_count;
+	atomic_store_explicit(&shared->snapshot_wanted, number, memory_order_relaxed);
+	for (uint32_t w = 0; w < shared->worker_count; w++)
+		if (await_snapshot(fabric, w, number))
+			add_worker(fabric, ledger, w);
+		else
+			ledger->stalled_workers++;
+	flx_stats_balance(ledger);
+	for (uint32_t g = 0; g < fabric->registry.group_count; g++)
+		if (shared->context_types[g])
+			ledger->contexts += flx_context_type_count(shared->context_types[g]);
+	ledger->pool_size = fabric->buffers;
+	ledger->pool_free = rte_mempool_avail_count(shared->pool);
+	fabric->previous = *ledger;
+}
