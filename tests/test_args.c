@@ -51,7 +51,7 @@ static void test_args_fill_every_option(void)
 	CU_ASSERT_STRING_EQUAL(PARSE(&rc, "--port", "null", "counter", "--port=vdev:net_x,a=b",
 				     "--ip", "10.0.0.1/8", "--gateway=10.0.0.2", "--workers", "3",
 				     "--cpus", "5,1-2", "--set", "key=all", "--set=text=a=b",
-				     "--dev", "--oversubscribe", "--credits=64", "--lane-size",
+				     "--dev", "--oversubscribe", "--credits=512", "--lane-size",
 				     "4096", "--rss-key", KEY, "--duration", "0.25", "--", "-v",
 				     "--port"),
 			       "");
@@ -73,7 +73,7 @@ static void test_args_fill_every_option(void)
 	CU_ASSERT_STRING_EQUAL(args.setting[1].name, "text");
 	CU_ASSERT_STRING_EQUAL(args.setting[1].value, "a=b");
 	CU_ASSERT_TRUE(args.options.dev && args.options.oversubscribe);
-	CU_ASSERT_EQUAL(args.options.credits, 64);
+	CU_ASSERT_EQUAL(args.options.credits, 512);
 	CU_ASSERT_EQUAL(args.options.lane_size, 4096);
 	CU_ASSERT_TRUE(args.options.rss_key_given);
 	CU_ASSERT_EQUAL(args.options.rss_key[39], 0x27);
