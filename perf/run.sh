@@ -21,14 +21,15 @@ done
 
 install_packages "${build_packages[@]}" "${test_packages[@]}" "${perf_packages[@]}" || exit 1
 echo "== build"
+mkdir -p build
 {
 	if [ -f build/meson-private/coredata.dat ]; then
 		meson setup --reconfigure build -Dbuildtype=release -Db_ndebug=if-release -Db_sanitize=none
 	else
 		meson setup build -Dbuildtype=release -Db_ndebug=if-release -Db_sanitize=none
 	fi && ninja -C build
-} >build-perf.log 2>&1 || {
-	tail -n 30 build-perf.log
+} >build/perf-run.log 2>&1 || {
+	tail -n 30 build/perf-run.log
 	exit 1
 }
 
