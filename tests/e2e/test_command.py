@@ -40,13 +40,19 @@ BAD_ARGUMENTS = [
 TRACES = ("/var/run/dpdk", "/tmp/dpdk", "/dev/hugepages", "/dev/shm")
 
 
+def traces():
+    """What any process of DPDK has left or holds: files that one killed long ago left among them."""
+    return {os.path.join(folder, name) for folder in TRACES if os.access(folder, os.R_OK)
+            for name in os.listdir(folder)}
+
+
 def run_and_trace(*arguments):
     """Status and output of flx, and what it left of itself."""
+    before = traces()
     process = subprocess.Popen([FLX, *arguments], stdin=subprocess.DEVNULL, text=True,
                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     output, _ = process.communicate(timeout=30)
-    left = [name for folder in TRACES if os.access(folder, os.R_OK)
-            for name in os.listdir(folder) if f"flx{process.pid}" in name]
+    left = [path for path in traces() - before if f"flx{process.pid}" in path]
     return process.returncode, output, left
 
 
