@@ -1,18 +1,32 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * record - a context's memory: commit word, hash, key, and two images.
+ * record - a context's memory: a word, hash, two stamps, key, and two images.
  *
- *	0	 8	12	   image_offset		 + image_size
- *	| word	 | hash | key ...  | image 0 ...	 | image 1 ...	| stride
+ *	0	 8	12	    20	     image_offset	+ image_size
+ *	| word	 | hash | stamp[2]  | key ...| image 0 ...	| image 1 ...	| stride
  *
- * The word counts commits: 0 is a record that was never committed, else image (word & 1) is the
- * committed one and the other is spare. The handler writes the spare image; a commit is one store
- * of word + 1. So a process killed at any instruction leaves each record at its last commit.
+ * The word is all that decides:
  *
- * Written by: the owner of the slice alone. Read by: the owner; any thread through flx_record_read.
+ *	bit 0		the committed image; the other is spare
+ *	bit 1		live: there is a committed context
+ *	bits 2..31	sequence, one more with each commit or delete, also when the record is reused
+ *	bits 32..63	check of what bits 0..31 claim
+ *
+ * 0 is a record that was never used. The handler writes the spare image; a commit is one store of
+ * the word, and so is a delete. So a process killed at any instruction leaves each record at its
+ * last commit, and nothing else: hash and key are written before a record's first commit, and a
+ * stamp belongs to an image.
+ *
+ * The check is a CRC of the committed image, its stamp, the hash and the lower half, in four lanes
+ * (see flx_record_sum). A byte changed anywhere in them is always noticed. The key is covered by
+ * the hash, which is half of its SipHash. A sequence is never below 64, so that no one changed
+ * byte makes a word 0.
+ *
+ * Written by: the owner of the slice alone. Read by: the owner; any thread and any process that
+ * maps it, through flx_record_read.
  *
  * A record is a whole number of cache lines, so that no two owners write one line: one line for a
- * context of up to 16 bytes under a key of up to 16, three for 64 bytes under 8 (152 of 192).
+ * context of up to 16 bytes under a key of up to 12, three for 64 bytes under 8 (160 of 192).
  */
 #pragma once
 
@@ -22,17 +36,29 @@
 #include <stdint.h>
 #include <string.h>
 
+#include <nmmintrin.h>
+
 #include "fabric/base.h"
+
+#define FLX_RECORD_KEY_MAX     40   /* FLX_KEY_MAX of flx.h, which is for apps */
+#define FLX_RECORD_CONTEXT_MAX 4096 /* FLX_CONTEXT_MAX of flx.h */
+
+/* Ticks of the store's clock per second; stamps are in ticks, modulo 2^32 (777 days). */
+#define FLX_TICKS_PER_SECOND 64
 
 struct flx_record {
 	_Atomic uint64_t word;
 	uint32_t hash; /* low half of the key's hash: the index grows by it without hashing again */
+	uint32_t stamp[2]; /* tick at which each image was committed */
 	uint8_t key[];
 };
 
-#define FLX_RECORD_KEY_OFFSET 12
+#define FLX_RECORD_KEY_OFFSET 20
 
 static_assert(offsetof(struct flx_record, key) == FLX_RECORD_KEY_OFFSET, "the picture above");
+
+#define FLX_RECORD_LIVE	 2u   /* in the lower half of the word */
+#define FLX_RECORD_FIRST 256u /* least lower half: sequence 64 */
 
 /* Sizes of all records of a type. Read-only after init. */
 struct flx_record_layout {
@@ -41,11 +67,13 @@ struct flx_record_layout {
 	uint32_t image_offset;
 	uint32_t image_size; /* context_size, rounded up to 8 */
 	uint32_t stride_bytes;
+	uint32_t ttl_ticks;	     /* a context not committed for longer is gone; 0: never */
 	void (*init)(void *context); /* NULL: zeroes */
 };
 
+/* @ttl_ms: rounded up to ticks, at most 2^31 - 1 of them; 0: never. */
 void flx_record_layout_init(struct flx_record_layout *layout, uint32_t key_size,
-			    uint32_t context_size, void (*init)(void *context));
+			    uint32_t context_size, uint64_t ttl_ms, void (*init)(void *context));
 
 static inline uint8_t *flx_record_image(const struct flx_record_layout *layout,
 					const struct flx_record *record, uint64_t word)
@@ -54,7 +82,7 @@ static inline uint8_t *flx_record_image(const struct flx_record_layout *layout,
 	       (word & 1) * layout->image_size;
 }
 
-/* Fills @image for a record that was never committed. Out of line: once per record. */
+/* Fills @image for a context that is not there yet. Out of line: once per context. */
 void flx_record_fill(const struct flx_record_layout *layout, uint8_t *image);
 
 /* A copy whose size is known costs a few moves, one whose size is not costs a call. */
@@ -78,6 +106,88 @@ static inline void flx_record_copy(uint8_t *to, const uint8_t *from, uint32_t si
 	}
 }
 
+/* --------------------------------------------------------------------------------------- checks */
+
+static inline uint64_t flx_record_rotate(uint64_t sum, unsigned int bits)
+{
+	return (uint32_t)sum << bits | (uint32_t)sum >> (32 - bits);
+}
+
+/*
+ * flx_record_sum - the check of a live word with lower half @half
+ *
+ * CRC32C in four lanes, since one lane alone waits three cycles for each word. The lanes begin with
+ * what is checked beside the image, and are put together so that a change within one lane always
+ * shows: a CRC finds all bursts of up to 32 bits.
+ */
+static inline uint32_t flx_record_sum(const uint8_t *image, uint32_t image_size, uint32_t hash,
+				      uint32_t stamp, uint32_t half)
+{
+	uint64_t lane[4] = {hash, stamp, half, UINT32_MAX};
+	uint64_t word[4];
+
+	for (; image_size >= sizeof(word); image_size -= (uint32_t)sizeof(word)) {
+		memcpy(word, image, sizeof(word));
+		image += sizeof(word);
+		lane[0] = _mm_crc32_u64(lane[0], word[0]);
+		lane[1] = _mm_crc32_u64(lane[1], word[1]);
+		lane[2] = _mm_crc32_u64(lane[2], word[2]);
+		lane[3] = _mm_crc32_u64(lane[3], word[3]);
+	}
+	for (; image_size; image_size -= 8, image += 8) {
+		memcpy(word, image, 8);
+		lane[3] = _mm_crc32_u64(lane[3], word[0]);
+	}
+	return (uint32_t)(lane[0] ^ flx_record_rotate(lane[1], 8) ^ flx_record_rotate(lane[2], 16) ^
+			  flx_record_rotate(lane[3], 24));
+}
+
+/* The check of a dead word: of the lower half alone, for all else may change. */
+static inline uint32_t flx_record_dead_sum(uint32_t half)
+{
+	return _mm_crc32_u32(UINT32_MAX, half);
+}
+
+/* Whether @word, which is not live, is what a delete has left, or nobody at all. */
+static inline bool flx_record_dead_sound(uint64_t word)
+{
+	uint32_t half = (uint32_t)word;
+
+	return word == 0 || (half >= FLX_RECORD_FIRST &&
+			     (uint32_t)(word >> 32) == flx_record_dead_sum(half));
+}
+
+/* The lower half that follows that of @word, neither live nor with an image yet. */
+static inline uint32_t flx_record_next(uint64_t word)
+{
+	uint32_t half = ((uint32_t)word | 3) + 1;
+
+	return unlikely(half < FLX_RECORD_FIRST) ? half + FLX_RECORD_FIRST : half;
+}
+
+/* ------------------------------------------------------------------------- the owner of the slice */
+
+static inline bool flx_record_live(const struct flx_record *record)
+{
+	return atomic_load_explicit(&record->word, memory_order_relaxed) & FLX_RECORD_LIVE;
+}
+
+/* Whether a context committed at @stamp is over at @now. A stamp that lies ahead is young. */
+static inline bool flx_record_over(const struct flx_record_layout *layout, uint32_t stamp,
+				   uint32_t now)
+{
+	return layout->ttl_ticks && (int32_t)(now - stamp) > (int32_t)layout->ttl_ticks;
+}
+
+/* Whether the live context of @record is over at tick @now. Context: owner of the slice. */
+static inline bool flx_record_expired(const struct flx_record_layout *layout,
+				      const struct flx_record *record, uint32_t now)
+{
+	uint64_t word = atomic_load_explicit(&record->word, memory_order_relaxed);
+
+	return word & FLX_RECORD_LIVE && flx_record_over(layout, record->stamp[word & 1], now);
+}
+
 /*
  * flx_record_open - the image to work on: a copy of the committed one, or a fresh one
  *
@@ -89,7 +199,7 @@ static inline void *flx_record_open(const struct flx_record_layout *layout,
 {
 	/* Relaxed: only the owner writes it, and owners hand over through a lane. */
 	uint64_t word = atomic_load_explicit(&record->word, memory_order_relaxed);
-	uint8_t *spare = flx_record_image(layout, record, word + 1);
+	uint8_t *spare = flx_record_image(layout, record, ~word);
 
 	/*
 	 * The image that we are about to write was the committed one until the last commit. That
@@ -98,33 +208,89 @@ static inline void *flx_record_open(const struct flx_record_layout *layout,
 	 * release fence pairs with. No instruction on x86.
 	 */
 	atomic_thread_fence(memory_order_release);
-	if (likely(word != 0))
+	if (likely(word & FLX_RECORD_LIVE))
 		flx_record_copy(spare, flx_record_image(layout, record, word), layout->image_size);
 	else
 		flx_record_fill(layout, spare);
 	return spare;
 }
 
-/* flx_record_commit - make the opened image the committed one. Context: owner of the slice. */
-static inline void flx_record_commit(struct flx_record *record)
+/*
+ * flx_record_commit - make the opened image the committed one, at tick @now
+ * Context: owner of the slice.
+ */
+static inline void flx_record_commit(const struct flx_record_layout *layout,
+				     struct flx_record *record, uint32_t now)
 {
 	uint64_t word = atomic_load_explicit(&record->word, memory_order_relaxed);
+	uint32_t half = flx_record_next(word) | FLX_RECORD_LIVE | (~(uint32_t)word & 1);
+	uint64_t sum = flx_record_sum(flx_record_image(layout, record, half), layout->image_size,
+				      record->hash, now, half);
 
-	/* Release: the image is seen before the word; pairs with the acquire in flx_record_read. */
-	atomic_store_explicit(&record->word, word + 1, memory_order_release);
+	record->stamp[half & 1] = now;
+	/* Release: image and stamp are seen before the word; pairs with flx_record_read. */
+	atomic_store_explicit(&record->word, sum << 32 | half, memory_order_release);
 }
 
-static inline bool flx_record_committed(const struct flx_record *record)
+/* flx_record_delete - the context is gone; the record stays its key's. Context: owner. */
+static inline void flx_record_delete(struct flx_record *record)
 {
-	return atomic_load_explicit(&record->word, memory_order_relaxed) != 0;
+	uint64_t word = atomic_load_explicit(&record->word, memory_order_relaxed);
+	uint32_t half = flx_record_next(word) | ((uint32_t)word & 1);
+
+	atomic_store_explicit(&record->word, (uint64_t)flx_record_dead_sum(half) << 32 | half,
+			      memory_order_release);
+	/* As in flx_record_open, for what the slab writes into a record that is withdrawn. */
+	atomic_thread_fence(memory_order_release);
 }
 
 /*
- * flx_record_read - copy the last committed context of @record to @context
- *
- * Its word, by which the caller knows when to look again; 0, and @context is undefined: never
- * committed. Repeats while the owner commits faster than it copies.
- * Context: any thread, for as long as the record stays bound to its key.
+ * flx_record_assign - a free record becomes that of @key, with no context yet
+ * Context: owner of the slice.
  */
-uint64_t flx_record_read(const struct flx_record_layout *layout, const struct flx_record *record,
-			 void *context);
+static inline void flx_record_assign(const struct flx_record_layout *layout,
+				     struct flx_record *record, uint32_t hash, const uint8_t *key)
+{
+	/* Pairs with the acquire fence of flx_record_read: who sees the new key sees the dead word.
+	 */
+	atomic_thread_fence(memory_order_release);
+	record->hash = hash;
+	memcpy(record->key, key, layout->key_size);
+}
+
+/* ------------------------------------------------------------------------------------ any thread */
+
+enum flx_record_state {
+	FLX_RECORD_FREE = 0, /* never used, or deleted */
+	FLX_RECORD_HELD,     /* a context; its key is still to be compared with the hash */
+	FLX_RECORD_DAMAGED,  /* the check is wrong: not what a commit or delete has left */
+};
+
+/* flx_record_verify - what @record is by its check. Context: nobody writes it. */
+enum flx_record_state flx_record_verify(const struct flx_record_layout *layout,
+					const struct flx_record *record);
+
+/* What a reader gets. Image last, and aligned, so that it may be checked as it is. */
+struct flx_record_copy {
+	uint64_t word; /* by which the caller knows when to look again */
+	uint32_t hash;
+	uint32_t stamp;
+	uint8_t key[FLX_RECORD_KEY_MAX];
+	uint8_t context[FLX_RECORD_CONTEXT_MAX];
+};
+
+/*
+ * flx_record_read - copy key and last committed context of @record
+ *
+ * False: there is no context (and @copy is undefined). Repeats while the owner commits faster than
+ * it copies. What was copied belongs together, whatever became of the record meanwhile; whether it
+ * is of the key that was asked for is for the caller to compare. Not checked: a damaged record is
+ * copied as it is (flx_record_copy_sound).
+ * Context: any thread or process that has the record mapped.
+ */
+bool flx_record_read(const struct flx_record_layout *layout, const struct flx_record *record,
+		     struct flx_record_copy *copy);
+
+/* Whether the check of what was copied is right; its key is still to be compared with the hash. */
+bool flx_record_copy_sound(const struct flx_record_layout *layout,
+			   const struct flx_record_copy *copy);

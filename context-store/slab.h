@@ -3,17 +3,22 @@
  * slab - records of one size, by number, handed out to workers in blocks.
  *
  * A worker takes and gives back records from a cache of its own, without an atomic operation.
- * Blocks of up to 64 come from a shared pool and go back to it, under a spin lock that is held for
- * a few instructions, at most once per block. Never more records than capacity.
+ * Blocks of up to 64 come from a *pool* and go back to it, under a spin lock that is held for a
+ * few instructions, at most once per block. There is a pool per NUMA node, each with numbers of its
+ * own; a worker asks that of its node first. Never more records than are backed by memory, and
+ * never more than the limit.
+ *
+ * Two ways back. What no reader can have seen a context in is free at once (flx_slab_give). A
+ * record that held one waits in *limbo* for a grace period (flx_slab_retire): the keeper collects
+ * what has gathered there, waits, and releases it.
  *
  * What the caches of other workers hold is out of a worker's reach: at most a block of fresh
- * records and a block of given-back ones each. So the block shrinks with the capacity (all caches
- * together hold at most 1/16 of it), and while the pool is dry every worker that settles brings
- * what it holds (flx_slab_relieve). A worker that finds the pool dry is refused without the lock:
- * at the limit a flood of new keys costs no shared write.
+ * records, one of free and one of retired ones each. So the block shrinks with the capacity (all
+ * caches together hold at most 3/32 of it), and while a pool is dry every worker that settles
+ * brings what it holds (flx_slab_relieve). A worker that finds the pools dry is refused without the
+ * lock: at the limit a flood of new keys costs no shared write.
  *
- * Of a free record the first 8 bytes stay zero (a record that was never committed); the next 12
- * link it.
+ * Of a free record the first 8 bytes stay as they are (the word of a record); the next 12 link it.
  */
 #pragma once
 
@@ -23,47 +28,77 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "context-store/arena.h"
 #include "fabric/base.h"
 
 #define FLX_SLAB_NONE  UINT32_MAX
 #define FLX_SLAB_BLOCK 64 /* a batch that makes 64 records locks once; more would only hoard */
+#define FLX_NODES_MAX  8  /* NUMA nodes with workers */
 
 /* Written and read by: its worker. */
 struct flx_slab_cache {
 	alignas(FLX_CACHE_LINE) uint32_t fresh; /* [fresh, fresh_end) were never handed out */
 	uint32_t fresh_end;
-	uint32_t chain; /* given back, linked; FLX_SLAB_NONE: none */
+	uint32_t chain; /* free, linked; FLX_SLAB_NONE: none */
 	uint32_t chain_count;
+	uint32_t limbo; /* retired, linked */
+	uint32_t limbo_count;
+	uint32_t node; /* whose pool comes first */
+};
+
+/* The records of one NUMA node: numbers [first, end), of which those below ready are backed. */
+struct flx_slab_pool {
+	/* Written under the lock; dry and low are read without it. */
+	alignas(FLX_CACHE_LINE) atomic_flag lock;
+	_Atomic bool dry; /* a worker wanted a block and there was none */
+	_Atomic bool low; /* fewer than the reserve are free */
+	uint32_t bump;	  /* numbers from here were never handed out */
+	uint32_t ready;
+	uint32_t free_count; /* in chains */
+	uint32_t chains;     /* free chains, linked; FLX_SLAB_NONE: none */
+	uint32_t limbo;	     /* retired chains, linked */
+	uint32_t limbo_count;
+
+	uint32_t waiting_count; /* in waiting */
+	uint32_t waiting;	/* the keeper's: chains in the grace period under way */
+
+	/* Read-only after init. */
+	uint32_t first;
+	uint32_t end;
+};
+
+struct flx_slab_conf {
+	uint8_t *base; /* of number 0 */
+	uint32_t stride_bytes;
+	uint32_t capacity; /* records backed at start, over all nodes; sizes blocks and reserve */
+	uint32_t worker_count;
+	const uint32_t *worker_node; /* pool of each worker; NULL: 0 */
+	uint32_t node_count;
+	struct {
+		uint32_t first, end, ready, bump;
+	} node[FLX_NODES_MAX];
+	/*
+	 * Called under the lock before numbers up to @bump of @node are handed out for the first
+	 * time; NULL: nobody needs to know.
+	 */
+	void (*bumped)(void *argument, uint32_t node, uint32_t bump);
+	void *bumped_argument;
 };
 
 struct flx_slab {
 	/* Read-only after init. */
 	uint8_t *base;
 	uint32_t stride_bytes;
-	uint32_t capacity;
 	uint32_t block;
+	uint32_t reserve; /* of a pool: below it, it is low */
+	uint32_t node_count;
+	void (*bumped)(void *argument, uint32_t node, uint32_t bump);
+	void *bumped_argument;
 
-	/* Written when the pool runs empty and when something comes back. Read by every settle. */
-	_Atomic bool dry; /* a worker wanted a block and the pool had none */
-
-	/* Written by: whoever holds the lock. */
-	alignas(FLX_CACHE_LINE) atomic_flag lock;
-	uint32_t bump;	 /* numbers from here were never handed out */
-	uint32_t chains; /* chains given back, linked; FLX_SLAB_NONE: none */
-
+	struct flx_slab_pool pool[FLX_NODES_MAX];
 	struct flx_slab_cache cache[FLX_WORKERS_MAX];
 };
 
-/* Bytes that flx_slab_init takes from the arena, alignment included. */
-uint64_t flx_slab_reserve(uint32_t stride_bytes, uint32_t capacity);
-
-/*
- * flx_slab_init - a full slab; @stride_bytes is a multiple of the cache line
- * 0; -ENOMEM: the arena's rest is too small. Context: setup.
- */
-int flx_slab_init(struct flx_slab *slab, struct flx_arena *arena, uint32_t stride_bytes,
-		  uint32_t capacity, uint32_t worker_count);
+void flx_slab_init(struct flx_slab *slab, const struct flx_slab_conf *conf);
 
 /*
  * flx_slab_take - a record's number, or FLX_SLAB_NONE
@@ -72,18 +107,53 @@ int flx_slab_init(struct flx_slab *slab, struct flx_arena *arena, uint32_t strid
 uint32_t flx_slab_take(struct flx_slab *slab, uint32_t worker);
 
 /*
- * flx_slab_give - take record @number back, whichever worker took it; its first 8 bytes are zero
- * Context: that worker.
+ * flx_slab_append - a number that was never handed out, past all caches; FLX_SLAB_NONE
+ * Context: setup.
  */
+uint32_t flx_slab_append(struct flx_slab *slab);
+
+/* flx_slab_give - record @number is free, whichever worker took it. Context: that worker. */
 void flx_slab_give(struct flx_slab *slab, uint32_t worker, uint32_t number);
 
-/* flx_slab_relieve - move all that @worker's cache holds to the pool. Context: that worker. */
+/* flx_slab_retire - record @number is free after a grace period. Context: that worker. */
+void flx_slab_retire(struct flx_slab *slab, uint32_t worker, uint32_t number);
+
+/* flx_slab_relieve - move all that @worker's cache holds to its pool. Context: that worker. */
 void flx_slab_relieve(struct flx_slab *slab, uint32_t worker);
 
-/* True when others may wait for what this worker's cache holds. One load of a line read by all. */
-static inline bool flx_slab_dry(const struct flx_slab *slab)
+/*
+ * flx_slab_collect - what has been retired so far begins to wait; false: nothing was
+ * flx_slab_release - a grace period later: it is free
+ * Context: keeper, in turns.
+ */
+bool flx_slab_collect(struct flx_slab *slab);
+void flx_slab_release(struct flx_slab *slab);
+
+/* flx_slab_extend - numbers of @node below @ready are backed by memory now. Context: keeper. */
+void flx_slab_extend(struct flx_slab *slab, uint32_t node, uint32_t ready);
+
+/*
+ * flx_slab_free_count - records of @node that a worker could get, but for those in caches
+ * flx_slab_deferred - records in limbo or waiting. Context of both: any thread, a moment's figure.
+ */
+uint32_t flx_slab_free_count(struct flx_slab *slab, uint32_t node);
+uint32_t flx_slab_deferred(struct flx_slab *slab);
+
+/* flx_slab_bump - numbers of @node from here were never handed out. Context: any thread. */
+uint32_t flx_slab_bump(struct flx_slab *slab, uint32_t node);
+
+/* True when others may wait for what this worker's cache holds. A load of a line read by all. */
+static inline bool flx_slab_dry(const struct flx_slab *slab, uint32_t worker)
 {
-	return atomic_load_explicit(&slab->dry, memory_order_relaxed);
+	return atomic_load_explicit(&slab->pool[slab->cache[worker].node].dry,
+				    memory_order_relaxed);
+}
+
+/* True when the pool of @worker's node has fewer free records than its reserve. */
+static inline bool flx_slab_low(const struct flx_slab *slab, uint32_t worker)
+{
+	return atomic_load_explicit(&slab->pool[slab->cache[worker].node].low,
+				    memory_order_relaxed);
 }
 
 static inline void *flx_slab_at(const struct flx_slab *slab, uint32_t number)

@@ -4,274 +4,394 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/random.h>
+#include <time.h>
 
-#include <rte_prefetch.h>
-
+#include "context-store/attach.h"
 #include "context-store/siphash.h"
+#include "context-store/type.h"
+#include "context-store/upgrade.h"
 
-#define KEY_SIZE_MAX	 40   /* FLX_KEY_MAX of flx.h */
-#define CONTEXT_SIZE_MAX 4096 /* FLX_CONTEXT_MAX of flx.h */
-
-/* Lines of a record that bind asks for: both images of 64 bytes. Longer ones stream in. */
-#define PREFETCH_LINES 4
-
-static int check_conf(const struct flx_context_type_conf *conf)
+uint64_t flx_store_layout(void)
 {
-	if (conf->key_size > KEY_SIZE_MAX || conf->context_size == 0 ||
-	    conf->context_size > CONTEXT_SIZE_MAX || conf->worker_count == 0 ||
-	    conf->worker_count > FLX_WORKERS_MAX)
-		return -EINVAL;
-	if (conf->key_size && (conf->capacity == 0 || conf->capacity >= FLX_SLAB_NONE))
-		return -EINVAL;
-	return 0;
+	const uint64_t zero[2] = {0, 0};
+	const uint32_t facts[] = {
+		1, /* of what this list does not say */
+		0x01020304,
+		FLX_RECORD_KEY_OFFSET,
+		offsetof(struct flx_record, hash),
+		offsetof(struct flx_record, stamp),
+		FLX_RECORD_LIVE,
+		FLX_RECORD_FIRST,
+		FLX_TICKS_PER_SECOND,
+		FLX_CACHE_LINE,
+	};
+
+	return flx_siphash13(zero, (const uint8_t *)facts, sizeof(facts));
 }
 
-static int init_keyed(struct flx_context_type *type, const struct flx_context_type_conf *conf)
-{
-	uint32_t stride_bytes = type->layout.stride_bytes;
-	int error;
-
-	error = flx_arena_init(&type->arena,
-			       flx_slab_reserve(stride_bytes, conf->capacity) +
-				       flx_index_reserve(conf->capacity),
-			       conf->huge);
-	if (error)
-		return error;
-	error = flx_slab_init(&type->slab, &type->arena, stride_bytes, conf->capacity,
-			      conf->worker_count);
-	if (error)
-		return error;
-	return flx_index_init(&type->index, &type->arena, &type->slab);
-}
-
-/* One record, without an index. A page of its own is enough, so no huge one. */
-static int init_single(struct flx_context_type *type)
-{
-	int error = flx_arena_init(&type->arena, type->layout.stride_bytes, false);
-
-	if (error)
-		return error;
-	type->single = flx_arena_at(&type->arena, 0);
-	return 0;
-}
-
-static int init_type(struct flx_context_type *type, const struct flx_context_type_conf *conf)
-{
-	flx_record_layout_init(&type->layout, conf->key_size, conf->context_size, conf->init);
-	type->worker_count = conf->worker_count;
-	if (getrandom(type->seed, sizeof(type->seed), 0) != (ssize_t)sizeof(type->seed))
-		return -EIO;
-	return conf->key_size ? init_keyed(type, conf) : init_single(type);
-}
-
-struct flx_context_type *flx_context_type_alloc(const struct flx_context_type_conf *conf)
-{
-	struct flx_context_type *type = NULL;
-	size_t size_bytes = sizeof(*type) + conf->worker_count * sizeof(type->worker[0]);
-	int error = check_conf(conf);
-
-	if (!error) {
-		type = aligned_alloc(alignof(struct flx_context_type), size_bytes);
-		error = type ? 0 : -ENOMEM;
-	}
-	if (!error) {
-		memset(type, 0, size_bytes);
-		error = init_type(type, conf);
-	}
-	if (!error)
-		return type;
-	flx_error(
-		"contexts of '%s' (%u of %u bytes, key %u): %s; lower the capacity or the size, or "
-		"give the machine more memory",
-		conf->name, conf->capacity, conf->context_size, conf->key_size, strerror(-error));
-	flx_context_type_free(type);
-	return NULL;
-}
-
-void flx_context_type_free(struct flx_context_type *type)
-{
-	if (!type)
-		return;
-	flx_arena_fini(&type->arena);
-	free(type);
-}
-
-/* Equality of two keys, inlined for the sizes of the fabric's own: addresses, flows, numbers. */
-static inline __attribute__((always_inline)) bool key_equal(const uint8_t *a, const uint8_t *b,
-							    uint32_t key_size)
-{
-	uint64_t head_a, head_b;
-
-	if (key_size < sizeof(head_a) || key_size > 2 * sizeof(head_a))
-		return memcmp(a, b, key_size) == 0;
-	memcpy(&head_a, a, sizeof(head_a));
-	memcpy(&head_b, b, sizeof(head_b));
-	/* The rest is at most 8 bytes, which memcmp compares inline when key_size is constant. */
-	return head_a == head_b &&
-	       memcmp(a + sizeof(head_a), b + sizeof(head_b), key_size - sizeof(head_a)) == 0;
-}
-
-/* Its first line, with word and key, is there already. */
-static inline void prefetch_images(const struct flx_record *record, uint32_t stride_bytes)
-{
-	for (uint32_t i = 1; i < PREFETCH_LINES && i * FLX_CACHE_LINE < stride_bytes; i++)
-		rte_prefetch0((const uint8_t *)record + (size_t)i * FLX_CACHE_LINE);
-}
-
-static struct flx_record *make_record(struct flx_context_type *type, uint32_t worker,
-				      uint16_t slice, const uint8_t *key, uint64_t hash)
-{
-	struct flx_store_worker *own = &type->worker[worker];
-	uint32_t number = flx_slab_take(&type->slab, worker);
-	struct flx_record *record;
-
-	if (number == FLX_SLAB_NONE)
-		return NULL;
-	record = flx_slab_at(&type->slab, number);
-	record->hash = (uint32_t)hash;
-	memcpy(record->key, key, type->layout.key_size);
-	if (!flx_index_insert(&type->index, slice, hash, number)) {
-		flx_slab_give(&type->slab, worker, number);
-		return NULL;
-	}
-	own->made[own->made_count] = number;
-	own->slices[own->made_count++] = slice;
-	atomic_store_explicit(&own->live,
-			      atomic_load_explicit(&own->live, memory_order_relaxed) + 1,
-			      memory_order_relaxed);
-	return record;
-}
-
-/* The key is new, not in its home bucket, or one of two with its tag there. */
-static __attribute__((noinline)) struct flx_record *find_or_make(struct flx_context_type *type,
-								 uint32_t worker, uint16_t slice,
-								 const uint8_t *key, uint64_t hash)
-{
-	struct flx_index_probe probe;
-	uint32_t number = flx_index_first(&type->index, slice, hash, &probe);
-
-	for (; number != FLX_INDEX_NONE; number = flx_index_next(&probe)) {
-		struct flx_record *record = flx_slab_at(&type->slab, number);
-
-		if (memcmp(record->key, key, type->layout.key_size) == 0)
-			return record;
-	}
-	return make_record(type, worker, slice, key, hash);
-}
-
-/* The candidate of a key whose home bucket has overflowed: 1 in 16 when leaves are full. */
-static __attribute__((noinline)) struct flx_record *find_late(const struct flx_context_type *type,
-							      uint16_t slice, uint64_t hash)
-{
-	struct flx_index_probe probe;
-	uint32_t number = flx_index_first(&type->index, slice, hash, &probe);
-	struct flx_record *record = NULL;
-
-	if (number != FLX_INDEX_NONE) {
-		record = flx_slab_at(&type->slab, number);
-		rte_prefetch0(record);
-	}
-	return record;
-}
+/* ------------------------------------------------------------------------------------- the clock */
 
 /*
- * The rounds, each of which finds in the cache what the one before has asked for. The images are
- * asked for last, for the handlers: the core has some 10 to 24 lines under way at a time, and
- * spread over the rounds they hide more (5 % at 1 M keys of 64 bytes). Inlined once per key size
- * that has a fast hash and compare. Misses are made in order, by a look-up of their own, as an
- * earlier key of the batch may have entered the same key or moved the leaf.
+ * The files' clock goes on from where it was saved, and on for the time since, as the machine's
+ * clock has it; should that have been set back, from where it was saved.
  */
-static inline __attribute__((always_inline)) void bind_batch(
-	struct flx_context_type *type, uint32_t worker, const uint16_t *slices, const uint8_t *keys,
-	uint32_t count, struct flx_record **records, uint32_t key_size)
+static void start_clock(struct flx_store *store, const struct flx_store_conf *conf)
 {
-	uint64_t hash[FLX_BATCH];
-	const struct flx_bucket *home[FLX_BATCH];
-	uint32_t late[FLX_BATCH], late_count = 0;
+	const struct flx_file *file = &store->files.now.node[0];
+	uint32_t tick, wall;
+	int64_t away = 0;
 
-	for (uint32_t i = 0; i < count; i++) {
-		hash[i] = flx_siphash13(type->seed, keys + (size_t)i * key_size, key_size);
-		home[i] = flx_index_home(&type->index, slices[i], hash[i]);
-		rte_prefetch0(home[i]);
+	store->start_tsc = conf->start_tsc;
+	store->tick_tsc = conf->tsc_hz / FLX_TICKS_PER_SECOND;
+	if (store->tick_tsc == 0)
+		store->tick_tsc = 1;
+	if (!store->persists || store->is_new)
+		return;
+	if (!flx_file_clock_get(file, FLX_FILE_TICK, &tick) ||
+	    !flx_file_clock_get(file, FLX_FILE_WALL, &wall))
+		return;
+	if (wall)
+		away = (int64_t)time(NULL) - (int64_t)wall;
+	store->start_tick = tick + (away > 0 ? (uint32_t)away * FLX_TICKS_PER_SECOND : 0);
+}
+
+/* ---------------------------------------------------------------------------------------- opening */
+
+static struct flx_schema wanted_schema(const struct flx_store *store,
+				       const struct flx_store_conf *conf,
+				       struct flx_schema_type *types)
+{
+	for (uint32_t t = 0; t < store->type_count; t++) {
+		const struct flx_context_type *type = store->type[t];
+		bool keyed = type->layout.key_size > 0;
+
+		types[t] = (struct flx_schema_type){
+			.version = type->version,
+			.key_size = type->layout.key_size,
+			.context_size = type->layout.context_size,
+			.stride_bytes = type->layout.stride_bytes,
+			.upgrades = conf->type[t].upgrade != NULL,
+		};
+		memcpy(types[t].name, type->name, sizeof(types[t].name));
+		for (uint32_t n = 0; n < store->node_count; n++)
+			types[t].limit[n] = keyed ? flx_type_share(type->limit, store->node_count)
+					    : n ? 0
+						: 1;
 	}
-	for (uint32_t i = 0; i < count; i++) {
-		uint32_t matches = flx_bucket_match(home[i], flx_index_tag(hash[i]));
+	return (struct flx_schema){
+		.node_count = store->node_count, .type_count = store->type_count, .type = types};
+}
 
-		records[i] = NULL;
-		if (unlikely(matches == 0)) {
-			late[late_count] = i;
-			late_count += home[i]->overflow != 0;
-			continue;
+/* Index in @set of each type of @store. */
+static void number_types(struct flx_store *store, const struct flx_file_set *set)
+{
+	for (uint32_t t = 0; t < store->type_count; t++)
+		store->file_type[t] = flx_files_type(set, store->type[t]->name);
+}
+
+static int map_types(struct flx_store *store, struct flx_file_set *set)
+{
+	for (uint32_t t = 0; t < store->type_count; t++) {
+		int error = flx_type_map(store->type[t], &store->shape, set,
+					 set ? (uint32_t)store->file_type[t] : 0);
+
+		if (error) {
+			flx_error("contexts of '%s' (%u of %u bytes, key %u): %s; lower the "
+				  "capacity or the size, or give the machine more memory",
+				  store->type[t]->name, store->type[t]->capacity,
+				  store->type[t]->layout.context_size,
+				  store->type[t]->layout.key_size, strerror(-error));
+			return error;
 		}
-		records[i] = flx_slab_at(&type->slab, home[i]->record[__builtin_ctz(matches)]);
-		rte_prefetch0(records[i]);
 	}
-	for (uint32_t i = 0; i < late_count; i++)
-		records[late[i]] = find_late(type, slices[late[i]], hash[late[i]]);
-	for (uint32_t i = 0; i < count; i++) {
-		const uint8_t *key = keys + (size_t)i * key_size;
+	return 0;
+}
 
-		if (unlikely(!records[i] || !key_equal(records[i]->key, key, key_size)))
-			records[i] = find_or_make(type, worker, slices[i], key, hash[i]);
-		if (likely(records[i]))
-			prefetch_images(records[i], type->layout.stride_bytes);
+/* New files, with what the old ones hold, if any; then they are the store. */
+static int make_files(struct flx_store *store, const struct flx_store_conf *conf,
+		      const struct flx_schema *schema)
+{
+	struct flx_file_set next;
+	int error = flx_files_make(&store->files, schema, &next);
+
+	if (error)
+		return error;
+	store->shape.seed = next.node[0].header->seed;
+	for (uint32_t t = 0; t < store->type_count; t++)
+		memcpy(store->type[t]->seed, store->shape.seed, sizeof(store->type[t]->seed));
+	number_types(store, &next);
+	error = map_types(store, &next);
+	if (!error && !store->is_new)
+		error = flx_upgrade(store, conf);
+	if (error)
+		flx_files_drop(&store->files, &next);
+	else
+		error = flx_files_commit(&store->files, &next);
+	if (error)
+		return error;
+	for (uint32_t t = 0; t < store->type_count; t++)
+		store->type[t]->files = &store->files.now;
+	return 0;
+}
+
+static int open_files(struct flx_store *store, const struct flx_store_conf *conf)
+{
+	struct flx_schema_type *types = calloc(2 * FLX_STORE_TYPES_MAX, sizeof(*types));
+	struct flx_schema wanted, found;
+	char why[256];
+	int error;
+
+	if (!types)
+		return -ENOMEM;
+	error = flx_files_run(&store->files, conf->path, flx_store_layout());
+	if (error)
+		goto err_files;
+	store->persists = true;
+	store->is_new = store->files.now.node_count == 0;
+	start_clock(store, conf);
+	wanted = wanted_schema(store, conf, types);
+	if (store->is_new) {
+		error = make_files(store, conf, &wanted);
+		goto err_files;
+	}
+	found = flx_files_schema(&store->files, types + FLX_STORE_TYPES_MAX);
+	switch (flx_schema_compare(&wanted, &found, why, sizeof(why))) {
+	case FLX_SCHEMA_SAME:
+		memcpy(store->seed, store->files.now.node[0].header->seed, sizeof(store->seed));
+		for (uint32_t t = 0; t < store->type_count; t++)
+			memcpy(store->type[t]->seed, store->seed, sizeof(store->seed));
+		number_types(store, &store->files.now);
+		error = map_types(store, &store->files.now);
+		break;
+	case FLX_SCHEMA_UPGRADE:
+		flx_note("--store %s: %s; copying its contexts", conf->path, why);
+		error = make_files(store, conf, &wanted);
+		break;
+	case FLX_SCHEMA_REFUSED:
+		flx_error("--store %s: %s", conf->path, why);
+		error = -EINVAL;
+	}
+err_files:
+	free(types);
+	return error;
+}
+
+static int make_types(struct flx_store *store, const struct flx_store_conf *conf)
+{
+	for (uint32_t t = 0; t < conf->type_count; t++) {
+		store->type[t] = flx_type_alloc(&conf->type[t], &store->shape);
+		if (!store->type[t]) {
+			flx_error("contexts of '%s' (%u of %u bytes, key %u): not possible; use up "
+				  "to %d bytes, keys of up to %d, and a limit not below the "
+				  "capacity",
+				  conf->type[t].name, conf->type[t].capacity,
+				  conf->type[t].context_size, conf->type[t].key_size,
+				  FLX_RECORD_CONTEXT_MAX, FLX_RECORD_KEY_MAX);
+			return -EINVAL;
+		}
+		store->type_count++;
+	}
+	return 0;
+}
+
+/* What of @conf the store keeps. */
+static int take_conf(struct flx_store *store, const struct flx_store_conf *conf)
+{
+	store->worker_count = conf->worker_count;
+	store->node_count = conf->node_count ? conf->node_count : 1;
+	if (conf->type_count > FLX_STORE_TYPES_MAX || store->node_count > FLX_NODES_MAX ||
+	    conf->worker_count == 0 || conf->worker_count > FLX_WORKERS_MAX)
+		return -EINVAL;
+	store->files.lock = -1;
+	for (uint32_t n = 0; n < store->node_count; n++)
+		store->numa[n] = conf->node_count ? conf->numa[n] : -1;
+	for (uint32_t w = 0; conf->worker_node && w < conf->worker_count; w++)
+		store->worker_node[w] = conf->worker_node[w];
+	store->turn = aligned_alloc(FLX_CACHE_LINE, conf->worker_count * sizeof(*store->turn));
+	if (!store->turn)
+		return -ENOMEM;
+	memset(store->turn, 0, conf->worker_count * sizeof(*store->turn));
+	if (conf->seed)
+		memcpy(store->seed, conf->seed, sizeof(store->seed));
+	else if (getrandom(store->seed, sizeof(store->seed), 0) != (ssize_t)sizeof(store->seed))
+		return -EIO;
+	store->shape = (struct flx_type_shape){
+		.huge = conf->huge,
+		.worker_count = conf->worker_count,
+		.worker_node = store->worker_node,
+		.node_count = store->node_count,
+		.numa = store->numa,
+		.seed = store->seed,
+		.turn = store->turn,
+	};
+	return 0;
+}
+
+int flx_store_open(struct flx_store **out, const struct flx_store_conf *conf)
+{
+	struct flx_store *store = calloc(1, sizeof(*store));
+	int error;
+
+	if (!store)
+		return -ENOMEM;
+	pthread_mutex_init(&store->lock, NULL);
+	error = take_conf(store, conf);
+	if (!error)
+		error = make_types(store, conf);
+	if (!error) {
+		if (conf->path) {
+			error = open_files(store, conf);
+		} else {
+			store->is_new = true;
+			start_clock(store, conf);
+			error = map_types(store, NULL);
+		}
+	}
+	if (error) {
+		flx_store_close(store);
+		return error;
+	}
+	for (uint32_t w = 0; w < store->worker_count; w++)
+		store->turn[w] = (struct flx_context_turn){.now = store->start_tick,
+							   .growth_left = FLX_CONTEXT_GROWTH};
+	*out = store;
+	return 0;
+}
+
+static void free_attach(struct flx_store *store)
+{
+	for (uint32_t t = 0; store->attach && t < store->type_count; t++)
+		flx_attach_free(store->attach[t]);
+	free(store->attach);
+	store->attach = NULL;
+}
+
+void flx_store_close(struct flx_store *store)
+{
+	flx_store_stop(store);
+	free_attach(store);
+	for (uint32_t t = 0; t < store->type_count; t++)
+		flx_type_free(store->type[t]);
+	if (store->files.lock >= 0)
+		flx_files_close(&store->files);
+	free(store->turn);
+	pthread_mutex_destroy(&store->lock);
+	free(store);
+}
+
+/* ----------------------------------------------------------------------------- contexts that were */
+
+/* A number that was never used; the type grows for it. */
+static uint32_t append(struct flx_store *store, struct flx_context_type *type)
+{
+	uint32_t number = flx_slab_append(&type->slab);
+
+	for (uint32_t n = 0; number == FLX_SLAB_NONE && n < store->node_count; n++)
+		if (flx_type_grow(type, &store->shape, n) > 0)
+			number = flx_slab_append(&type->slab);
+	return number;
+}
+
+bool flx_store_put(struct flx_store *store, struct flx_context_type *type, const uint8_t *key,
+		   const void *context, uint32_t stamp)
+{
+	const struct flx_record_layout *layout = &type->layout;
+	struct flx_record *record = type->single;
+
+	if (!record) {
+		uint32_t number = append(store, type);
+
+		if (number == FLX_SLAB_NONE)
+			return false;
+		record = flx_slab_at(&type->slab, number);
+		flx_record_assign(layout, record,
+				  (uint32_t)flx_siphash13(type->seed, key, layout->key_size), key);
+	}
+	memcpy(flx_record_open(layout, record), context, layout->context_size);
+	flx_record_commit(layout, record, stamp);
+	return true;
+}
+
+int flx_store_prepare(struct flx_store *store)
+{
+	store->attach = calloc(store->type_count ? store->type_count : 1, sizeof(*store->attach));
+	if (!store->attach)
+		return -ENOMEM;
+	for (uint32_t t = 0; t < store->type_count; t++) {
+		store->attach[t] = flx_attach_alloc(store->type[t]);
+		if (!store->attach[t])
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+int flx_store_scan(struct flx_store *store, uint32_t worker)
+{
+	int error = 0;
+
+	for (uint32_t t = 0; t < store->type_count && !error; t++)
+		if (!store->type[t]->single)
+			error = flx_attach_scan(store->attach[t], worker);
+	return error;
+}
+
+int flx_store_enter(struct flx_store *store, uint32_t worker)
+{
+	int error = 0;
+
+	for (uint32_t t = 0; t < store->type_count && !error; t++)
+		if (!store->type[t]->single)
+			error = flx_attach_enter(store->attach[t], worker);
+	return error;
+}
+
+void flx_store_finish(struct flx_store *store, struct flx_store_found *found)
+{
+	*found = (struct flx_store_found){.upgraded = store->upgraded};
+	for (uint32_t t = 0; t < store->type_count; t++) {
+		found->contexts += flx_context_count(store->type[t]);
+		found->damaged += atomic_load_explicit(&store->type[t]->damaged,
+						       memory_order_relaxed);
+	}
+	free_attach(store);
+}
+
+int flx_store_attach(struct flx_store *store, struct flx_store_found *found)
+{
+	int error = flx_store_prepare(store);
+
+	for (uint32_t w = 0; w < store->worker_count && !error; w++)
+		error = flx_store_scan(store, w);
+	for (uint32_t w = 0; w < store->worker_count && !error; w++)
+		error = flx_store_enter(store, w);
+	if (!error)
+		flx_store_finish(store, found);
+	return error;
+}
+
+/* ------------------------------------------------------------------------------------- any thread */
+
+void flx_store_source(struct flx_context_type *type, struct flx_scan_source *source)
+{
+	*source = (struct flx_scan_source){
+		.name = type->name,
+		.version = type->version,
+		.layout = &type->layout,
+		.base = type->records.base,
+		.seed = {type->seed[0], type->seed[1]},
+		.limit = type->limit,
+		.node_count = type->slab.node_count,
+	};
+	for (uint32_t n = 0; n < type->slab.node_count; n++) {
+		source->node[n].first = type->slab.pool[n].first;
+		source->node[n].end = type->single ? 1 : flx_slab_bump(&type->slab, n);
 	}
 }
 
-void flx_store_bind(struct flx_context_type *type, uint32_t worker, const uint16_t *slices,
-		    const uint8_t *keys, uint32_t count, struct flx_record **records)
+uint64_t flx_store_deferred_bytes(struct flx_context_type *type)
 {
-	FLX_ASSERT(count <= FLX_BATCH && worker < type->worker_count);
-	FLX_ASSERT(type->worker[worker].made_count == 0);
-	switch (type->layout.key_size) {
-	case 0:
-		for (uint32_t i = 0; i < count; i++)
-			records[i] = type->single;
-		break;
-	case 4:
-		bind_batch(type, worker, slices, keys, count, records, 4);
-		break;
-	case 8:
-		bind_batch(type, worker, slices, keys, count, records, 8);
-		break;
-	case 12:
-		bind_batch(type, worker, slices, keys, count, records, 12);
-		break;
-	case 16:
-		bind_batch(type, worker, slices, keys, count, records, 16);
-		break;
-	default:
-		bind_batch(type, worker, slices, keys, count, records, type->layout.key_size);
-	}
-}
-
-void flx_store_settle_slow(struct flx_context_type *type, uint32_t worker)
-{
-	struct flx_store_worker *own = &type->worker[worker];
-	uint64_t live = atomic_load_explicit(&own->live, memory_order_relaxed);
-
-	for (uint32_t i = 0; i < own->made_count; i++) {
-		struct flx_record *record = flx_slab_at(&type->slab, own->made[i]);
-
-		if (flx_record_committed(record))
-			continue;
-		flx_index_remove(&type->index, own->slices[i], own->made[i]);
-		flx_slab_give(&type->slab, worker, own->made[i]);
-		live--;
-	}
-	own->made_count = 0;
-	atomic_store_explicit(&own->live, live, memory_order_relaxed);
-	if (flx_slab_dry(&type->slab))
-		flx_slab_relieve(&type->slab, worker);
-}
-
-uint64_t flx_context_type_count(const struct flx_context_type *type)
-{
-	uint64_t count = 0;
-
 	if (type->single)
-		return flx_record_committed(type->single) ? 1 : 0;
-	for (uint32_t i = 0; i < type->worker_count; i++)
-		count += atomic_load_explicit(&type->worker[i].live, memory_order_relaxed);
-	return count;
+		return 0;
+	return (uint64_t)flx_slab_deferred(&type->slab) * type->layout.stride_bytes +
+	       flx_index_deferred_bytes(&type->index);
 }

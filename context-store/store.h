@@ -1,101 +1,158 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * store - contexts: found or made a batch at a time, committed by one store each.
+ * store - all contexts of a program: opened, found again after a restart, kept while it runs.
  *
- * A context belongs to a *type* (one per group with a context) and to a slice; the slice's owner is
- * the only one that binds, commits or withdraws it. A record holds the key, a commit word and two
- * images: the handler writes the spare one, commit flips the word, so the committed image is never
- * half-written. Nothing is allocated per message.
+ * With a path the records live in files there (files.h), and survive the process. Without one they
+ * live in memory of the process. All else - index, free lists - is made anew at every start.
  *
- * The cycle for a batch: flx_store_bind, then for each record flx_record_open(&type->layout,
- * record), handler, flx_record_commit (or nothing), then flx_store_settle.
+ *	flx_store_open		checks, locks, maps; upgrades what is of an older version
+ *	flx_store_put		(optional) contexts of a dump, into a store that is new
+ *	flx_store_prepare, then each worker flx_store_scan, then each flx_store_enter, then
+ *	flx_store_finish	records verified and indexed; flx_store_attach does it all at once
+ *	flx_store_start		the keeper begins
+ *	... flx_context_* on type[], flx_store_turn by each worker ...
+ *	flx_store_stop		the keeper ends
+ *	flx_store_close		when no worker is left
  *
- * Cost of the cycle with an increment, per message of a batch of 64: see perf/bench_ctx.c.
+ * The *keeper* is a thread on the housekeeping CPUs that does what no worker may wait for: grace
+ * periods for what was freed, memory for types that grow, the clock in the file.
  */
 #pragma once
 
-#include <stdalign.h>
-#include <stdatomic.h>
-#include <stdbool.h>
-#include <stdint.h>
-#include <string.h>
+#include <pthread.h>
 
-#include "context-store/arena.h"
-#include "context-store/index.h"
-#include "context-store/record.h"
-#include "context-store/slab.h"
-#include "fabric/base.h"
+#include "context-store/context.h"
+#include "context-store/files.h"
+#include "context-store/scan.h"
+#include "context-store/type.h"
 
-struct flx_context_type_conf {
-	const char *name;      /* of the group; for reports */
-	uint32_t key_size;     /* bytes, up to 40; 0: one single context in slice 0 of the type */
-	uint32_t context_size; /* bytes, 1..4096 */
-	uint32_t capacity;     /* records at most, 1 or more; ignored for a single context */
-	uint32_t worker_count; /* who may own slices, 1..FLX_WORKERS_MAX */
-	bool huge;	       /* hugepages, all memory present at start; false: dev mode */
-	void (*init)(void *context); /* NULL: zeroes */
+#define FLX_STORE_TYPES_MAX FLX_FILE_TYPES_MAX
+
+struct flx_store_conf {
+	const char *path;   /* directory of the files; NULL: memory of the process */
+	bool huge;	    /* hugepages, all memory present at start; false: dev mode */
+	uint64_t tsc_hz;    /* of the tsc that flx_store_turn is given */
+	uint64_t start_tsc; /* now */
+	const uint64_t *seed;	     /* of the hash, two words; NULL: random, or the files' */
+	uint32_t worker_count;	     /* 1..FLX_WORKERS_MAX */
+	const uint32_t *worker_node; /* index in numa[] of each worker's node; NULL: 0 */
+	uint32_t node_count;	     /* 0: 1, any */
+	int numa[FLX_NODES_MAX];     /* NUMA node of each */
+	uint32_t type_count;
+	const struct flx_context_type_conf *type;
 };
 
-/* Written and read by: its worker; live is read by any thread. */
-struct flx_store_worker {
-	alignas(FLX_CACHE_LINE) uint32_t made_count; /* records made since the last settle */
-	_Atomic uint64_t live;	    /* records made less withdrawn here, modulo 2^64 */
-	uint32_t made[FLX_BATCH];   /* their numbers */
-	uint16_t slices[FLX_BATCH]; /* and slices */
+/* What was found at start; sums over all types. */
+struct flx_store_found {
+	uint64_t contexts;
+	uint64_t damaged;
+	uint64_t upgraded; /* contexts that were of an older version */
 };
 
-/* Index, records and free lists of one type. For a caller: layout; the rest is the store's. */
-struct flx_context_type {
-	/* Read-only after alloc. */
-	struct flx_record_layout layout;
-	struct flx_record *single; /* of key_size 0; else NULL */
-	uint64_t seed[2];	   /* of the hash: random per type, and never shown */
+struct flx_store {
+	/* Read-only after open. */
+	uint32_t type_count;
 	uint32_t worker_count;
-	struct flx_arena arena; /* records and index */
+	uint32_t node_count;
+	int numa[FLX_NODES_MAX];
+	uint32_t worker_node[FLX_WORKERS_MAX];
+	uint64_t seed[2];
+	struct flx_type_shape shape; /* of the above, for all types */
+	bool persists;
+	bool is_new; /* there were no contexts that persist */
+	struct flx_files files;
+	int file_type[FLX_STORE_TYPES_MAX]; /* index in the files */
+	struct flx_context_type *type[FLX_STORE_TYPES_MAX];
+	struct flx_context_turn *turn; /* by worker */
+	uint64_t start_tsc;
+	uint64_t tick_tsc;   /* cycles per tick */
+	uint32_t start_tick; /* at start_tsc */
+	uint64_t upgraded;	    /* contexts that were of an older version */
+	struct flx_attach **attach; /* by type; between prepare and finish */
 
-	struct flx_index index;
-	struct flx_slab slab;
-	struct flx_store_worker worker[];
+	/* The keeper's. */
+	pthread_t keeper;
+	bool keeper_runs;
+	pthread_mutex_t lock;
+	pthread_cond_t wake;
+	bool stop; /* under lock */
+	bool cannot_grow[FLX_STORE_TYPES_MAX];
 };
 
-/*
- * flx_context_type_alloc - make an empty type; NULL (and one flx_error) when memory is short
- * Memory is reserved in full here, on hugepages when there are any. Context: setup.
- */
-struct flx_context_type *flx_context_type_alloc(const struct flx_context_type_conf *conf);
-void flx_context_type_free(struct flx_context_type *type);
+/* Hash of everything that the meaning of a record's bytes depends on; see flx_files_run. */
+uint64_t flx_store_layout(void);
 
 /*
- * flx_store_bind - find or make the records of a batch
- * @worker: index of the calling worker
- * @slices: of each key, below FLX_INDEX_SLICES
- * @keys: @count keys of key_size bytes, one after the other
- * @count: at most FLX_BATCH
- * @records: out; NULL where the type is full (drop under ENOSPC)
+ * flx_store_open - open the store, or make it
+ * 0; -errno after one flx_error, and then no file was changed, but for a directory made.
+ * -EBUSY: another process runs on it; -EINVAL: it is another program's, damaged, or @conf is wrong;
+ * -ENOMEM, -ENOSPC. Context: setup.
+ */
+int flx_store_open(struct flx_store **store, const struct flx_store_conf *conf);
+
+/* flx_store_close - ends the keeper and gives everything back; files stay. Context: setup. */
+void flx_store_close(struct flx_store *store);
+
+/*
+ * flx_store_put - enter a context, before the records are scanned
+ * @key, @context: sizes of @type; @stamp: tick of its last commit
+ * False: the type is full. Context: setup.
+ */
+bool flx_store_put(struct flx_store *store, struct flx_context_type *type, const uint8_t *key,
+		   const void *context, uint32_t stamp);
+
+/*
+ * flx_store_prepare, flx_store_scan, flx_store_enter, flx_store_finish - find what is there
  *
- * A new record is in the index at once but not committed: later keys of the batch find it. Every
- * bind is followed by one flx_store_settle of the same worker, before its next bind of the type and
- * before it hands over a slice. Context: owner of the slices.
+ * Scan and enter are made by each worker once, at the same time; all scan before any enters, and
+ * the caller sees to it. Finish says what was found. 0; -ENOMEM.
+ * Context: setup; of scan and enter, a thread per worker. Nobody else uses the store.
  */
-void flx_store_bind(struct flx_context_type *type, uint32_t worker, const uint16_t *slices,
-		    const uint8_t *keys, uint32_t count, struct flx_record **records);
+int flx_store_prepare(struct flx_store *store);
+int flx_store_scan(struct flx_store *store, uint32_t worker);
+int flx_store_enter(struct flx_store *store, uint32_t worker);
+void flx_store_finish(struct flx_store *store, struct flx_store_found *found);
 
-/* Out of line: a record was made, or the type is full. */
-void flx_store_settle_slow(struct flx_context_type *type, uint32_t worker);
+/* flx_store_attach - all of these, by the caller alone. 0; -ENOMEM. Context: setup. */
+int flx_store_attach(struct flx_store *store, struct flx_store_found *found);
 
 /*
- * flx_store_settle - take back the records that the last bind made and nobody committed
- * They leave nothing behind. Two loads when the bind made none. Context: as flx_store_bind.
+ * flx_store_start, flx_store_stop - the keeper begins, and ends
+ * Without one (simulations), flx_store_keep is called now and then. 0; -errno after one flx_error.
+ * Context: setup.
  */
-static inline void flx_store_settle(struct flx_context_type *type, uint32_t worker)
+int flx_store_start(struct flx_store *store);
+void flx_store_stop(struct flx_store *store);
+
+/*
+ * flx_store_keep - one turn of the keeper; true: there was something to do
+ * May wait a grace period. Context: one thread, not online in RCU.
+ */
+bool flx_store_keep(struct flx_store *store);
+
+/* The store's clock at @tsc, in ticks. Any thread. */
+static inline uint32_t flx_store_tick(const struct flx_store *store, uint64_t tsc)
 {
-	if (unlikely(type->worker[worker].made_count || flx_slab_dry(&type->slab)))
-		flx_store_settle_slow(type, worker);
+	return store->start_tick + (uint32_t)((tsc - store->start_tsc) / store->tick_tsc);
 }
 
 /*
- * flx_context_type_count - contexts now, over all workers
- * Exact when no worker is between bind and settle, else off by what they have made since.
- * Context: any thread.
+ * flx_store_turn - a turn of @worker begins: its clock, and what it may spend
+ * Context: that worker.
  */
-uint64_t flx_context_type_count(const struct flx_context_type *type);
+static inline void flx_store_turn(struct flx_store *store, uint32_t worker, uint64_t tsc)
+{
+	struct flx_context_turn *turn = &store->turn[worker];
+
+	turn->growth_left = FLX_CONTEXT_GROWTH;
+	if (unlikely(tsc >= turn->next_tsc)) {
+		turn->now = flx_store_tick(store, tsc);
+		turn->next_tsc = tsc + store->tick_tsc / 4;
+	}
+}
+
+/* flx_store_source - the contexts of @type, for flx_scan. Context: any thread. */
+void flx_store_source(struct flx_context_type *type, struct flx_scan_source *source);
+
+/* Records and index blocks of @type that wait for a grace period, in bytes. Any thread. */
+uint64_t flx_store_deferred_bytes(struct flx_context_type *type);

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "context-store/sweep.h"
+
+#include <rte_prefetch.h>
+
+#include "context-store/context.h"
+
+/* Buckets looked at in one turn at most: 10 records each, about 0.5 us when none is in the cache. */
+#define STEPS_MAX 16
+/* A pass takes half a TTL, within these: a quarter of a second, a minute. In ticks. */
+#define PASS_TICKS_MIN (FLX_TICKS_PER_SECOND / 4)
+#define PASS_TICKS_MAX (FLX_TICKS_PER_SECOND * 60)
+
+/* The leaf that @sweep is at; NULL: the slice has no such leaf, or it was seen already. */
+static struct flx_bucket *find_leaf(const struct flx_index *index, const struct flx_sweep *sweep,
+				    struct flx_index_root root)
+{
+	struct flx_bucket *leaf;
+
+	if (root.depth == 0)
+		return flx_index_line(index, root.line);
+	leaf = flx_index_leaf(index, root, (uint64_t)sweep->leaf << FLX_INDEX_LEAF_BITS);
+	/* A leaf that several entries of the directory lead to is looked at under the first. */
+	return sweep->leaf >> flx_index_leaf_depth(leaf) ? NULL : leaf;
+}
+
+static void end_slice(struct flx_sweep *sweep)
+{
+	sweep->leaf = 0;
+	sweep->bucket = 0;
+	if (++sweep->slice < FLX_INDEX_SLICES)
+		return;
+	sweep->slice = 0;
+	sweep->pass_steps = sweep->steps;
+	sweep->steps = 0;
+}
+
+/*
+ * The next bucket of the slices that @worker owns; NULL: it owns none. Growth moves records on
+ * under the walk; what it misses, the next pass finds.
+ */
+static struct flx_bucket *next_bucket(const struct flx_index *index, struct flx_sweep *sweep,
+				      uint32_t worker, const uint8_t *owner)
+{
+	uint32_t skipped = 0;
+
+	while (skipped <= FLX_INDEX_SLICES) {
+		struct flx_index_root root = flx_index_root(index, sweep->slice);
+		struct flx_bucket *leaf;
+
+		if (owner[sweep->slice] != worker || sweep->leaf >> root.depth) {
+			end_slice(sweep);
+			skipped++;
+			continue;
+		}
+		leaf = find_leaf(index, sweep, root);
+		if (!leaf || sweep->bucket > root.leaf_mask) {
+			sweep->bucket = 0;
+			sweep->leaf++;
+			continue;
+		}
+		sweep->steps++;
+		return &leaf[sweep->bucket++];
+	}
+	return NULL;
+}
+
+/* Withdraws what is over in @bucket, and when there is need of room, the longest idle. */
+static void sweep_bucket(struct flx_context_type *type, uint32_t worker, uint32_t slice,
+			 const struct flx_bucket *bucket, bool make_room)
+{
+	struct flx_context_counts *counts = &type->worker[worker].counts;
+	uint32_t now = type->turn[worker].now;
+	uint32_t numbers[FLX_BUCKET_ENTRIES], count, oldest = FLX_SLAB_NONE;
+	int32_t oldest_age = -1;
+
+	count = flx_bucket_numbers(bucket, numbers);
+	for (uint32_t i = 0; i < count; i++)
+		rte_prefetch0(flx_slab_at(&type->slab, numbers[i]));
+	for (uint32_t i = 0; i < count; i++) {
+		const struct flx_record *record = flx_slab_at(&type->slab, numbers[i]);
+		uint64_t word = atomic_load_explicit(&record->word, memory_order_relaxed);
+		int32_t age = (int32_t)(now - record->stamp[word & 1]);
+
+		if (flx_record_expired(&type->layout, record, now)) {
+			flx_context_withdraw(type, worker, (uint16_t)slice, numbers[i],
+					     &counts->expired);
+			make_room = false;
+		} else if (age > oldest_age) {
+			oldest = numbers[i];
+			oldest_age = age;
+		}
+	}
+	if (make_room && oldest != FLX_SLAB_NONE)
+		flx_context_withdraw(type, worker, (uint16_t)slice, oldest, &counts->evicted);
+}
+
+/* Cycles between two steps, so that a pass of as many as the last takes its time. */
+static uint64_t interval(const struct flx_context_type *type, const struct flx_sweep *sweep,
+			 uint64_t tsc_hz)
+{
+	uint64_t ticks = type->layout.ttl_ticks / 2;
+	uint64_t steps = sweep->pass_steps > sweep->steps ? sweep->pass_steps : sweep->steps;
+
+	if (ticks < PASS_TICKS_MIN)
+		ticks = PASS_TICKS_MIN;
+	if (ticks > PASS_TICKS_MAX)
+		ticks = PASS_TICKS_MAX;
+	/* Empty slices have a bucket each. */
+	return ticks * (tsc_hz / FLX_TICKS_PER_SECOND) / (steps + FLX_INDEX_SLICES);
+}
+
+void flx_sweep_turn(struct flx_context_type *type, uint32_t worker, const uint8_t *owner,
+		    uint64_t tsc, uint64_t tsc_hz)
+{
+	struct flx_sweep *sweep = &type->worker[worker].sweep;
+	bool make_room = type->evict && flx_slab_low(&type->slab, worker);
+
+	if (likely(!make_room && (type->layout.ttl_ticks == 0 || tsc < sweep->next_tsc)))
+		return;
+	if (type->single)
+		return; /* it is looked at whenever it is opened */
+	for (uint32_t i = 0; i < STEPS_MAX && (make_room || tsc >= sweep->next_tsc); i++) {
+		uint32_t slice;
+		struct flx_bucket *bucket = next_bucket(&type->index, sweep, worker, owner);
+
+		if (!bucket) {
+			sweep->next_tsc = tsc + tsc_hz / FLX_TICKS_PER_SECOND;
+			return;
+		}
+		slice = sweep->slice;
+		sweep->next_tsc += interval(type, sweep, tsc_hz);
+		sweep_bucket(type, worker, slice, bucket, make_room);
+	}
+	/* Late, as after a sleep: no running after it. */
+	if (sweep->next_tsc < tsc)
+		sweep->next_tsc = tsc;
+}

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "context-store/upgrade.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "context-store/view.h"
+
+/* What an upgrade works with; large, hence not on the stack. */
+struct copying {
+	struct flx_view view;
+	struct flx_scan scan;
+	alignas(8) uint8_t context[FLX_RECORD_CONTEXT_MAX];
+};
+
+/* The context just scanned, in the version of @conf. 0; -errno after one flx_error. */
+static int convert(struct copying *copying, const struct flx_context_type_conf *conf)
+{
+	const struct flx_scan_source *source = copying->scan.source;
+	uint32_t size = source->layout->context_size;
+	int error;
+
+	if (source->version == conf->version) {
+		memcpy(copying->context, copying->scan.copy.context, size);
+		return 0;
+	}
+	memset(copying->context, 0, conf->context_size);
+	error = conf->upgrade(source->version, copying->scan.copy.context, size, copying->context);
+	if (error)
+		flx_error("contexts of '%s': the program does not upgrade one of version %u to %u "
+			  "(%s); nothing was changed; run the older program, or mend the upgrade",
+			  conf->name, source->version, conf->version,
+			  strerror(error < 0 ? -error : error));
+	return error < 0 ? error : -error;
+}
+
+static int copy_type(struct flx_store *store, struct copying *copying, uint32_t t, uint32_t old,
+		     const struct flx_context_type_conf *conf)
+{
+	struct flx_scan *scan = &copying->scan;
+	struct flx_context_type *type = store->type[t];
+
+	flx_scan_init(scan, &copying->view.source[old], copying->view.now);
+	while (flx_scan_next(scan)) {
+		int error = convert(copying, conf);
+
+		if (error)
+			return error;
+		if (!flx_store_put(store, type, scan->copy.key, copying->context,
+				   scan->copy.stamp)) {
+			flx_error("contexts of '%s': the store has more than the limit of %u; "
+				  "nothing was changed; raise the limit",
+				  conf->name, type->limit);
+			return -ENOSPC;
+		}
+		store->upgraded += scan->source->version != conf->version;
+	}
+	if (scan->damaged)
+		flx_warn("contexts of '%s': %" PRIu64 " damaged ones were not copied", conf->name,
+			 scan->damaged);
+	return 0;
+}
+
+int flx_upgrade(struct flx_store *store, const struct flx_store_conf *conf)
+{
+	struct copying *copying = aligned_alloc(FLX_CACHE_LINE, (sizeof(*copying) + 63) & ~63ul);
+	int error;
+
+	if (!copying)
+		return -ENOMEM;
+	memset(copying, 0, sizeof(*copying));
+	error = flx_view_map(&copying->view, &store->files.now);
+	for (uint32_t t = 0; t < store->type_count && !error; t++) {
+		int old = flx_files_type(&store->files.now, store->type[t]->name);
+
+		if (old >= 0)
+			error = copy_type(store, copying, t, (uint32_t)old, &conf->type[t]);
+	}
+	flx_view_close(&copying->view);
+	free(copying);
+	return error;
+}
