@@ -53,7 +53,7 @@ struct flx_file_header {
 	char magic[8];
 	uint32_t format;
 	uint32_t type_count;
-	uint64_t checksum; /* of the whole header, with 0 in this place */
+	uint64_t checksum; /* of the whole header but this */
 	uint64_t layout;   /* of what is in the records; and of this struct */
 	uint64_t page_bytes;
 	uint64_t size_bytes;
@@ -144,13 +144,6 @@ static inline uint64_t flx_file_align(uint64_t page_bytes)
  */
 struct flx_file_part flx_file_part(const struct flx_file *file, uint32_t type, uint32_t from,
 				   uint32_t to);
-
-/*
- * flx_file_value - the value of word @index (below), as found in @word; false: it is damaged
- * flx_file_word_of - the reverse
- */
-bool flx_file_value(uint64_t word, uint32_t index, uint32_t *value);
-uint64_t flx_file_word_of(uint32_t value, uint32_t index);
 
 /*
  * The words, by type and by clock. A get is false when the word is damaged. A set is one store, a
