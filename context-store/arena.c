@@ -2,11 +2,16 @@
 #include "context-store/arena.h"
 
 #include <errno.h>
-#include <stdatomic.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <linux/mempolicy.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/vfs.h>
+#include <unistd.h>
 
-#define PAGE_BYTES (2ull << 20)
+#define SMALL_PAGE 4096
 #define MAP_2MB	   (21 << 26) /* MAP_HUGE_2MB of <linux/mman.h>: log2 of the size, shifted */
 
 static void warn_once(uint64_t size_bytes, int error)
@@ -17,60 +22,185 @@ static void warn_once(uint64_t size_bytes, int error)
 		flx_warn("no %llu hugepages of 2 MiB for contexts (%s): running on ordinary pages, "
 			 "slower when contexts are many; reserve them with `sysctl "
 			 "vm.nr_hugepages=N` or run in dev mode",
-			 (unsigned long long)(size_bytes / PAGE_BYTES), strerror(error));
+			 (unsigned long long)(size_bytes / FLX_ARENA_PAGE), strerror(error));
 }
 
-static uint8_t *map_hugetlb(uint64_t size_bytes)
+/* A wish: where it is refused the memory is remote, and all still works. */
+static void prefer_node(void *base, uint64_t size_bytes, int numa)
 {
-	void *base =
-		mmap(NULL, size_bytes, PROT_READ | PROT_WRITE,
-		     MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB | MAP_2MB | MAP_POPULATE, -1, 0);
+	static atomic_flag warned = ATOMIC_FLAG_INIT;
+	unsigned long mask[16] = {0};
+	unsigned int bits = 8 * sizeof(mask[0]), node = (unsigned int)numa;
 
-	return base == MAP_FAILED ? NULL : base;
+	if (numa < 0 || node >= 8 * sizeof(mask))
+		return;
+	mask[node / bits] = 1ul << node % bits;
+	/* The kernel takes one bit less than it is told. libnuma for one call would be too much. */
+	if (syscall(SYS_mbind, base, size_bytes, MPOL_PREFERRED, mask, 8 * sizeof(mask), 0) < 0 &&
+	    !atomic_flag_test_and_set(&warned))
+		flx_warn("memory for contexts cannot be bound to NUMA node %d (%s): some of it may "
+			 "be remote and slower; allow mbind, or ignore this on one node",
+			 numa, strerror(errno));
 }
 
-/* Ordinary pages on a 2 MiB boundary, without which the kernel cannot make them huge. */
-static uint8_t *map_ordinary(uint64_t size_bytes)
+/* Ordinary pages on a boundary of @align_bytes, where the kernel may make them huge. */
+static uint8_t *map_aligned(uint64_t size_bytes, uint64_t align_bytes, int protection, int flags)
 {
 	uint8_t *raw, *base;
 
-	raw = mmap(NULL, size_bytes + PAGE_BYTES, PROT_READ | PROT_WRITE,
-		   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	raw = mmap(NULL, size_bytes + align_bytes, protection, MAP_PRIVATE | MAP_ANONYMOUS | flags,
+		   -1, 0);
 	if (raw == MAP_FAILED)
 		return NULL;
-	base = raw + (-(uintptr_t)raw & (PAGE_BYTES - 1));
+	base = raw + (-(uintptr_t)raw & (align_bytes - 1));
 	if (base != raw)
 		munmap(raw, (size_t)(base - raw));
-	munmap(base + size_bytes, (size_t)(raw + PAGE_BYTES - base));
-	/* A wish: where it is refused the pages are small, and all still works. */
-	madvise(base, size_bytes, MADV_HUGEPAGE);
+	munmap(base + size_bytes, (size_t)(raw + align_bytes - base));
 	return base;
+}
+
+/*
+ * All pages present, and an error instead of a signal where that cannot be. A kernel before 5.14
+ * cannot (EINVAL): the pages then come when first touched.
+ */
+static int populate(void *base, uint64_t size_bytes, int advice)
+{
+	if (madvise(base, size_bytes, advice) == 0 || errno == EINVAL)
+		return 0;
+	return errno == EFAULT ? -EIO : -errno;
+}
+
+/* Without MAP_POPULATE, which would come before the binding and cannot fail. */
+static uint8_t *map_hugetlb(uint64_t size_bytes, int numa)
+{
+	int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB | MAP_2MB;
+	uint8_t *base = mmap(NULL, size_bytes, PROT_READ | PROT_WRITE, flags, -1, 0);
+	int error;
+
+	if (base == MAP_FAILED)
+		return NULL;
+	prefer_node(base, size_bytes, numa);
+	error = populate(base, size_bytes, MADV_POPULATE_WRITE);
+	if (!error)
+		return base;
+	munmap(base, size_bytes);
+	errno = -error;
+	return NULL;
+}
+
+static int map_memory(uint8_t **base, uint64_t size_bytes, const struct flx_backing *backing)
+{
+	if (backing->huge) {
+		*base = map_hugetlb(size_bytes, backing->numa);
+		if (*base)
+			return 0;
+		warn_once(size_bytes, errno);
+	}
+	*base = map_aligned(size_bytes, FLX_ARENA_PAGE, PROT_READ | PROT_WRITE, 0);
+	if (!*base)
+		return -ENOMEM;
+	prefer_node(*base, size_bytes, backing->numa);
+	/* A wish: where it is refused the pages are small, and all still works. */
+	madvise(*base, size_bytes, MADV_HUGEPAGE);
+	if (!backing->huge || !populate(*base, size_bytes, MADV_POPULATE_WRITE))
+		return 0;
+	munmap(*base, size_bytes);
+	return -ENOMEM;
+}
+
+/* The blocks come after the binding: a file's pages are placed when they are reserved. */
+static int reserve_blocks(uint8_t *base, uint64_t size_bytes, const struct flx_backing *backing)
+{
+	int error;
+
+	prefer_node(base, size_bytes, backing->numa);
+	do {
+		error = posix_fallocate(backing->fd, (off_t)backing->file_offset,
+					(off_t)size_bytes);
+	} while (error == EINTR);
+	/* Reading makes a shared page present and writable, without making it dirty. */
+	return error ? -error : populate(base, size_bytes, MADV_POPULATE_READ);
+}
+
+static int map_file(uint8_t **base, uint64_t size_bytes, const struct flx_backing *backing)
+{
+	int protection = backing->read_only ? PROT_READ : PROT_READ | PROT_WRITE;
+	int error = 0;
+
+	*base = mmap(NULL, size_bytes, protection, MAP_SHARED, backing->fd,
+		     (off_t)backing->file_offset);
+	if (*base == MAP_FAILED)
+		return -errno;
+	if (!backing->read_only)
+		error = reserve_blocks(*base, size_bytes, backing);
+	if (error)
+		munmap(*base, size_bytes);
+	return error;
+}
+
+int flx_arena_reserve(struct flx_arena *arena, uint64_t size_bytes, uint64_t align_bytes)
+{
+	uint64_t rounded = (size_bytes + align_bytes - 1) & ~(align_bytes - 1);
+	uint8_t *base;
+
+	FLX_ASSERT(align_bytes >= FLX_ARENA_PAGE && (align_bytes & (align_bytes - 1)) == 0);
+	if (size_bytes == 0 || rounded < size_bytes || rounded > SIZE_MAX - align_bytes)
+		return -EINVAL;
+	base = map_aligned(rounded, align_bytes, PROT_NONE, MAP_NORESERVE);
+	if (!base)
+		return -ENOMEM;
+	*arena = (struct flx_arena){.base = base, .size_bytes = rounded};
+	return 0;
+}
+
+int flx_arena_back(struct flx_arena *arena, uint64_t offset_bytes, uint64_t size_bytes,
+		   const struct flx_backing *backing)
+{
+	bool file = backing->fd >= 0;
+	uint64_t page = file ? flx_arena_page_bytes(backing->fd) : FLX_ARENA_PAGE;
+	uint8_t *at = arena->base + offset_bytes, *base;
+	int error;
+
+	if (size_bytes == 0 || offset_bytes > arena->size_bytes ||
+	    size_bytes > arena->size_bytes - offset_bytes ||
+	    ((offset_bytes | size_bytes | (file ? backing->file_offset : 0)) & (page - 1)))
+		return -EINVAL;
+	error = file ? map_file(&base, size_bytes, backing)
+		     : map_memory(&base, size_bytes, backing);
+	if (error)
+		return error;
+	if (mremap(base, size_bytes, size_bytes, MREMAP_MAYMOVE | MREMAP_FIXED, at) == MAP_FAILED) {
+		error = -errno;
+		munmap(base, size_bytes);
+		return error;
+	}
+	/* Release: the memory is there before it is announced; pairs with flx_arena_alloc. */
+	if (offset_bytes == atomic_load_explicit(&arena->ready_bytes, memory_order_relaxed))
+		atomic_store_explicit(&arena->ready_bytes, offset_bytes + size_bytes,
+				      memory_order_release);
+	return 0;
+}
+
+uint64_t flx_arena_page_bytes(int fd)
+{
+	struct statfs filesystem;
+
+	if (fstatfs(fd, &filesystem) < 0 || filesystem.f_type != HUGETLBFS_MAGIC)
+		return SMALL_PAGE;
+	return (uint64_t)filesystem.f_bsize;
 }
 
 int flx_arena_init(struct flx_arena *arena, uint64_t size_bytes, bool huge)
 {
-	uint64_t rounded = (size_bytes + PAGE_BYTES - 1) & ~(PAGE_BYTES - 1);
-	uint8_t *base = NULL;
+	struct flx_backing backing = {.fd = -1, .huge = huge, .numa = -1};
+	int error = flx_arena_reserve(arena, size_bytes, FLX_ARENA_PAGE);
 
-	if (size_bytes == 0 || rounded < size_bytes || rounded > SIZE_MAX - PAGE_BYTES)
-		return -EINVAL;
-	if (huge) {
-		base = map_hugetlb(rounded);
-		if (!base)
-			warn_once(rounded, errno);
-	}
-	if (!base) {
-		base = map_ordinary(rounded);
-		if (!base)
-			return -ENOMEM;
-		/* A kernel before 5.14 cannot (EINVAL): the pages then come when first touched. */
-		if (huge && madvise(base, rounded, MADV_POPULATE_WRITE) < 0 && errno != EINVAL) {
-			munmap(base, rounded);
-			return -ENOMEM;
-		}
-	}
-	*arena = (struct flx_arena){.base = base, .size_bytes = rounded};
-	return 0;
+	if (error)
+		return error;
+	error = flx_arena_back(arena, 0, arena->size_bytes, &backing);
+	if (error)
+		flx_arena_fini(arena);
+	return error;
 }
 
 void flx_arena_fini(struct flx_arena *arena)
@@ -83,10 +213,11 @@ void flx_arena_fini(struct flx_arena *arena)
 uint64_t flx_arena_alloc(struct flx_arena *arena, uint64_t size_bytes, uint64_t align_bytes)
 {
 	uint64_t at = (arena->used_bytes + align_bytes - 1) & ~(align_bytes - 1);
+	uint64_t ready = atomic_load_explicit(&arena->ready_bytes, memory_order_acquire);
 
 	FLX_ASSERT(align_bytes > 0 && (align_bytes & (align_bytes - 1)) == 0);
-	FLX_ASSERT(align_bytes <= PAGE_BYTES);
-	if (at > arena->size_bytes || size_bytes > arena->size_bytes - at)
+	FLX_ASSERT(align_bytes <= FLX_ARENA_PAGE);
+	if (at > ready || size_bytes > ready - at)
 		return FLX_ARENA_NONE;
 	arena->used_bytes = at + size_bytes;
 	return at;
