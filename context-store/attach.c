@@ -34,8 +34,7 @@ struct flx_attach {
 
 struct flx_attach *flx_attach_alloc(struct flx_context_type *type)
 {
-	size_t size_bytes =
-		sizeof(struct flx_attach) + type->worker_count * sizeof(struct share);
+	size_t size_bytes = sizeof(struct flx_attach) + type->worker_count * sizeof(struct share);
 	struct flx_attach *attach = aligned_alloc(FLX_CACHE_LINE, size_bytes);
 
 	if (!attach)

@@ -119,10 +119,10 @@ static inline __attribute__((always_inline)) void find_batch(
 		records[i] = NULL;
 		if (unlikely(matches == 0)) {
 			late[late_count] = i;
-			late_count += home[i]->overflow != 0;
+			late_count += flx_bucket_overflowed(home[i]);
 			continue;
 		}
-		records[i] = flx_slab_at(&type->slab, home[i]->record[__builtin_ctz(matches)]);
+		records[i] = flx_slab_at(&type->slab, flx_bucket_record(home[i], matches));
 		rte_prefetch0(records[i]);
 	}
 	for (uint32_t i = 0; i < late_count; i++)

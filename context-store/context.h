@@ -35,9 +35,6 @@
 
 #define FLX_CONTEXT_NAME_MAX 31 /* FLX_ID_MAX of flx.h */
 
-/* Index blocks that a worker may split in one turn; each is up to 20 us. */
-#define FLX_CONTEXT_GROWTH 1
-
 struct flx_context_type_conf {
 	const char *name;      /* of the group */
 	uint32_t version;      /* of what the context's bytes mean */
@@ -105,7 +102,7 @@ struct flx_context_type {
 	const void *slice_argument;
 	struct flx_file_set *files; /* that the records are in; NULL: memory of the process */
 	uint32_t file_type;	    /* number there */
-	_Atomic uint64_t damaged; /* records in quarantine: neither found nor used again */
+	_Atomic uint64_t damaged;   /* records in quarantine: neither found nor used again */
 
 	struct flx_arena records;
 	struct flx_arena blocks; /* of the index */

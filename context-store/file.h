@@ -138,6 +138,15 @@ static inline uint64_t flx_file_align(uint64_t page_bytes)
 	return page_bytes > FLX_ARENA_PAGE ? page_bytes : FLX_ARENA_PAGE;
 }
 
+/* The least number from @next on whose record, of @stride_bytes, begins at a multiple of @align. */
+static inline uint64_t flx_file_first(uint64_t next, uint32_t stride_bytes, uint64_t align)
+{
+	uint64_t lowest_bit = stride_bytes & -stride_bytes;
+	uint64_t step = align / (lowest_bit < align ? lowest_bit : align);
+
+	return (next + step - 1) / step * step;
+}
+
 /*
  * flx_file_part - the pages of records [@from, @to) of this node (not numbers: less first)
  * Those that the records before @from do not share. Ranges are backed in ascending order.

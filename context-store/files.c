@@ -330,11 +330,9 @@ static int plan_node(const struct flx_schema *schema, uint32_t node, uint64_t al
 
 	for (uint32_t i = 0; i < schema->type_count; i++) {
 		struct flx_file_type *type = &header->type[i];
-		uint64_t lowest_bit = type->stride_bytes & -type->stride_bytes;
-		uint64_t step = align / (lowest_bit < align ? lowest_bit : align);
-		uint64_t first = (uint64_t)type->first + type->limit;
+		uint64_t first = flx_file_first((uint64_t)type->first + type->limit,
+						type->stride_bytes, align);
 
-		first = (first + step - 1) / step * step;
 		if (first + schema->type[i].limit[node] >= UINT32_MAX)
 			return -EOVERFLOW;
 		type->first = (uint32_t)first;

@@ -34,7 +34,8 @@ static bool grow_type(struct flx_store *store, uint32_t t)
 		if (rc < 0) {
 			store->cannot_grow[t] = true;
 			flx_warn("contexts of '%s' cannot grow beyond %u: %s; new keys are refused "
-				 "when these are used up; give the machine more memory, or lower the "
+				 "when these are used up; give the machine more memory, or lower "
+				 "the "
 				 "limit",
 				 type->name, type->slab.pool[n].ready - type->slab.pool[n].first,
 				 strerror(-rc));
@@ -54,7 +55,7 @@ static bool reclaim(struct flx_store *store)
 		if (type->single)
 			continue;
 		found |= flx_slab_collect(&type->slab);
-		found |= flx_index_collect(&type->index);
+		found |= flx_block_collect(&type->index.pool);
 	}
 	if (!found)
 		return false;
@@ -65,7 +66,7 @@ static bool reclaim(struct flx_store *store)
 		if (type->single)
 			continue;
 		flx_slab_release(&type->slab);
-		flx_index_release(&type->index);
+		flx_block_release(&type->index.pool);
 	}
 	return true;
 }

@@ -153,8 +153,8 @@ static inline bool flx_record_dead_sound(uint64_t word)
 {
 	uint32_t half = (uint32_t)word;
 
-	return word == 0 || (half >= FLX_RECORD_FIRST &&
-			     (uint32_t)(word >> 32) == flx_record_dead_sum(half));
+	return word == 0 ||
+	       (half >= FLX_RECORD_FIRST && (uint32_t)(word >> 32) == flx_record_dead_sum(half));
 }
 
 /* The lower half that follows that of @word, neither live nor with an image yet. */

@@ -48,8 +48,7 @@ static void note_free(const struct flx_slab *slab, struct flx_slab_pool *pool)
 	if (count)
 		atomic_store_explicit(&pool->dry, false, memory_order_relaxed);
 	/* What waits for a grace period is room that was made already. */
-	count += pool->limbo_count +
-		 pool->waiting_count;
+	count += pool->limbo_count + pool->waiting_count;
 	atomic_store_explicit(&pool->low, count < slab->reserve, memory_order_relaxed);
 }
 
@@ -317,8 +316,7 @@ uint32_t flx_slab_deferred(struct flx_slab *slab)
 		struct flx_slab_pool *pool = &slab->pool[n];
 
 		lock(pool);
-		count += pool->limbo_count +
-			 pool->waiting_count;
+		count += pool->limbo_count + pool->waiting_count;
 		unlock(pool);
 	}
 	return count;

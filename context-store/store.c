@@ -75,8 +75,8 @@ static struct flx_schema wanted_schema(const struct flx_store *store,
 		memcpy(types[t].name, type->name, sizeof(types[t].name));
 		for (uint32_t n = 0; n < store->node_count; n++)
 			types[t].limit[n] = keyed ? flx_type_share(type->limit, store->node_count)
-					    : n ? 0
-						: 1;
+					    : n	  ? 0
+						  : 1;
 	}
 	return (struct flx_schema){
 		.node_count = store->node_count, .type_count = store->type_count, .type = types};
@@ -253,7 +253,7 @@ int flx_store_open(struct flx_store **out, const struct flx_store_conf *conf)
 	}
 	for (uint32_t w = 0; w < store->worker_count; w++)
 		store->turn[w] = (struct flx_context_turn){.now = store->start_tick,
-							   .growth_left = FLX_CONTEXT_GROWTH};
+							   .growth_left = FLX_INDEX_BUDGET};
 	*out = store;
 	return 0;
 }
@@ -350,8 +350,8 @@ void flx_store_finish(struct flx_store *store, struct flx_store_found *found)
 	*found = (struct flx_store_found){.upgraded = store->upgraded};
 	for (uint32_t t = 0; t < store->type_count; t++) {
 		found->contexts += flx_context_count(store->type[t]);
-		found->damaged += atomic_load_explicit(&store->type[t]->damaged,
-						       memory_order_relaxed);
+		found->damaged +=
+			atomic_load_explicit(&store->type[t]->damaged, memory_order_relaxed);
 	}
 	free_attach(store);
 }
@@ -393,5 +393,5 @@ uint64_t flx_store_deferred_bytes(struct flx_context_type *type)
 	if (type->single)
 		return 0;
 	return (uint64_t)flx_slab_deferred(&type->slab) * type->layout.stride_bytes +
-	       flx_index_deferred_bytes(&type->index);
+	       flx_block_deferred_bytes(&type->index.pool);
 }

@@ -29,10 +29,10 @@
 #define FLX_STORE_TYPES_MAX FLX_FILE_TYPES_MAX
 
 struct flx_store_conf {
-	const char *path;   /* directory of the files; NULL: memory of the process */
-	bool huge;	    /* hugepages, all memory present at start; false: dev mode */
-	uint64_t tsc_hz;    /* of the tsc that flx_store_turn is given */
-	uint64_t start_tsc; /* now */
+	const char *path;	     /* directory of the files; NULL: memory of the process */
+	bool huge;		     /* hugepages, all memory present at start; false: dev mode */
+	uint64_t tsc_hz;	     /* of the tsc that flx_store_turn is given */
+	uint64_t start_tsc;	     /* now */
 	const uint64_t *seed;	     /* of the hash, two words; NULL: random, or the files' */
 	uint32_t worker_count;	     /* 1..FLX_WORKERS_MAX */
 	const uint32_t *worker_node; /* index in numa[] of each worker's node; NULL: 0 */
@@ -65,8 +65,8 @@ struct flx_store {
 	struct flx_context_type *type[FLX_STORE_TYPES_MAX];
 	struct flx_context_turn *turn; /* by worker */
 	uint64_t start_tsc;
-	uint64_t tick_tsc;   /* cycles per tick */
-	uint32_t start_tick; /* at start_tsc */
+	uint64_t tick_tsc;	    /* cycles per tick */
+	uint32_t start_tick;	    /* at start_tsc */
 	uint64_t upgraded;	    /* contexts that were of an older version */
 	struct flx_attach **attach; /* by type; between prepare and finish */
 
@@ -144,7 +144,7 @@ static inline void flx_store_turn(struct flx_store *store, uint32_t worker, uint
 {
 	struct flx_context_turn *turn = &store->turn[worker];
 
-	turn->growth_left = FLX_CONTEXT_GROWTH;
+	turn->growth_left = FLX_INDEX_BUDGET;
 	if (unlikely(tsc >= turn->next_tsc)) {
 		turn->now = flx_store_tick(store, tsc);
 		turn->next_tsc = tsc + store->tick_tsc / 4;

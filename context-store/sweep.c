@@ -18,7 +18,7 @@ static struct flx_bucket *find_leaf(const struct flx_index *index, const struct 
 	struct flx_bucket *leaf;
 
 	if (root.depth == 0)
-		return flx_index_line(index, root.line);
+		return flx_block_at(&index->pool, root.line);
 	leaf = flx_index_leaf(index, root, (uint64_t)sweep->leaf << FLX_INDEX_LEAF_BITS);
 	/* A leaf that several entries of the directory lead to is looked at under the first. */
 	return sweep->leaf >> flx_index_leaf_depth(leaf) ? NULL : leaf;

@@ -16,10 +16,9 @@ static bool is_valid(const struct flx_context_type_conf *conf, const struct flx_
 	    shape->worker_count > FLX_WORKERS_MAX || shape->node_count == 0 ||
 	    shape->node_count > FLX_NODES_MAX || strlen(conf->name) > FLX_CONTEXT_NAME_MAX)
 		return false;
-	return conf->key_size == 0 ||
-	       (conf->capacity > 0 && conf->capacity < FLX_SLAB_NONE / 2 &&
-		(conf->limit == 0 || (conf->limit >= conf->capacity &&
-				      conf->limit < FLX_SLAB_NONE / 2)));
+	return conf->key_size == 0 || (conf->capacity > 0 && conf->capacity < FLX_SLAB_NONE / 2 &&
+				       (conf->limit == 0 || (conf->limit >= conf->capacity &&
+							     conf->limit < FLX_SLAB_NONE / 2)));
 }
 
 uint32_t flx_type_share(uint32_t records, uint32_t node_count)
@@ -118,10 +117,10 @@ static int back_records(struct flx_context_type *type, const struct flx_type_sha
 		backing.file_offset = part.file_offset;
 	} else {
 		uint64_t base = (uint64_t)type->slab.pool[node].first * type->layout.stride_bytes;
-		uint64_t begin = base + round_up((uint64_t)from * type->layout.stride_bytes,
-						 FLX_ARENA_PAGE);
-		uint64_t end = base + round_up((uint64_t)to * type->layout.stride_bytes,
-					       FLX_ARENA_PAGE);
+		uint64_t begin =
+			base + round_up((uint64_t)from * type->layout.stride_bytes, FLX_ARENA_PAGE);
+		uint64_t end =
+			base + round_up((uint64_t)to * type->layout.stride_bytes, FLX_ARENA_PAGE);
 
 		part = (struct flx_file_part){.arena_offset = begin, .size_bytes = end - begin};
 	}
@@ -145,13 +144,15 @@ static int plan_nodes(const struct flx_context_type *type, const struct flx_type
 {
 	uint32_t limit = flx_type_share(type->limit, shape->node_count);
 	uint32_t share = flx_type_share(type->capacity, shape->node_count);
-	uint32_t next = 0;
+	uint64_t next = 0;
 
 	for (uint32_t n = 0; n < conf->node_count; n++) {
 		uint32_t ready = share, bump = 0;
 
-		conf->node[n].first = flx_file_first(next, type->layout.stride_bytes,
-						     FLX_ARENA_PAGE);
+		next = flx_file_first(next, type->layout.stride_bytes, FLX_ARENA_PAGE);
+		if (next + limit >= FLX_SLAB_NONE)
+			return -EOVERFLOW;
+		conf->node[n].first = (uint32_t)next;
 		if (type->files) {
 			const struct flx_file *file = &type->files->node[n];
 			uint32_t file_type = type->file_type, had;
@@ -159,8 +160,8 @@ static int plan_nodes(const struct flx_context_type *type, const struct flx_type
 			conf->node[n].first = file->header->type[file_type].first;
 			limit = file->header->type[file_type].limit;
 			if (!flx_file_get(file, file_type, FLX_FILE_BUMP, &bump) ||
-			    !flx_file_get(file, file_type, FLX_FILE_READY, &had) ||
-			    had > limit || bump > had)
+			    !flx_file_get(file, file_type, FLX_FILE_READY, &had) || had > limit ||
+			    bump > had)
 				return -EINVAL;
 			ready = had > share ? had : share;
 		}
@@ -233,18 +234,16 @@ int flx_type_map(struct flx_context_type *type, const struct flx_type_shape *sha
 		.bumped = files ? note_bump : NULL,
 		.bumped_argument = type,
 	};
-	uint64_t align = files ? flx_file_align(files->node[0].header->page_bytes)
-			       : FLX_ARENA_PAGE;
+	uint64_t align = files ? flx_file_align(files->node[0].header->page_bytes) : FLX_ARENA_PAGE;
 	int error;
 
 	type->files = files;
 	type->file_type = file_type;
 	error = plan_nodes(type, shape, &conf);
 	if (!error)
-		error = flx_arena_reserve(&type->records,
-					  (uint64_t)conf.node[conf.node_count - 1].end *
-						  conf.stride_bytes,
-					  align);
+		error = flx_arena_reserve(
+			&type->records,
+			(uint64_t)conf.node[conf.node_count - 1].end * conf.stride_bytes, align);
 	if (error)
 		return error;
 	conf.base = type->records.base;
@@ -266,7 +265,8 @@ int flx_type_grow(struct flx_context_type *type, const struct flx_type_shape *sh
 	uint64_t ready = 0;
 	int error;
 
-	if (type->single || from == to || flx_slab_free_count(&type->slab, node) > step / GROW_SHARE)
+	if (type->single || from == to ||
+	    flx_slab_free_count(&type->slab, node) > step / GROW_SHARE)
 		return 0;
 	to = to - from > step ? from + step : to;
 	for (uint32_t n = 0; n < shape->node_count; n++)

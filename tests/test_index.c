@@ -38,10 +38,11 @@ static void tear_down(void)
 static bool insert(uint32_t slice, uint64_t hash, uint32_t number)
 {
 	struct flx_record *record = flx_slab_at(&slab, number);
+	uint32_t budget = FLX_INDEX_BUDGET;
 
 	record->hash = (uint32_t)hash;
 	hashes[number] = hash;
-	return flx_index_insert(&index_, slice, hash, number);
+	return flx_index_insert(&index_, slice, hash, number, &budget);
 }
 
 /* How often @number is a candidate for its hash: 1 when it is there. */
