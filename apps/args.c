@@ -100,6 +100,31 @@ static const char *parse_rss_key(struct flx_args *args, const struct row *row, c
 	return flx_value_hex(value, args->options.rss_key, sizeof(args->options.rss_key));
 }
 
+/* GROUP=N[:LIMIT]; whether the program has such a group, the fabric finds out. */
+static const char *parse_contexts(struct flx_args *args, const struct row *row, const char *value)
+{
+	struct flx_options *options = &args->options;
+	struct flx_contexts_option *contexts = &options->contexts[options->contexts_count];
+	const char *equals = strchr(value, '=');
+	size_t size = equals ? (size_t)(equals - value) : 0;
+
+	(void)row;
+	if (size == 0)
+		return "not a group and a number";
+	if (size >= sizeof(contexts->group))
+		return "name too long";
+	if (options->contexts_count == FLX_CONTEXTS_MAX)
+		return "one too many";
+	memcpy(contexts->group, value, size);
+	contexts->group[size] = '\0';
+	for (uint32_t i = 0; i < options->contexts_count; i++)
+		if (strcmp(options->contexts[i].group, contexts->group) == 0)
+			return "given twice";
+	options->contexts_count++;
+	return flx_value_capacity(equals + 1, FLX_CAPACITY_MAX, &contexts->capacity,
+				  &contexts->limit);
+}
+
 static const char *parse_duration(struct flx_args *args, const struct row *row, const char *value)
 {
 	(void)row;
@@ -156,11 +181,26 @@ static const struct row rows[] = {
 	 parse_switch, FIELD(options.dev), 0, 0},
 	{"oversubscribe", NULL, "on or off", "allow more workers than CPUs", SWITCH, parse_switch,
 	 FIELD(options.oversubscribe), 0, 0},
-	{"credits", "N", "256..1048576", "messages in flight at most, 256 per worker at least (4,096 + 1,024 per worker)", 0,
+	{"credits", "N", "256..1048576",
+	 "messages in flight at most, 256 per worker at least (4,096 + 1,024 per worker)", 0,
 	 parse_number, FIELD(options.credits), FLX_CREDITS_MIN, FLX_CREDITS_MAX},
 	{"lane-size", "N", "2..65536, a power of two",
 	 "messages in a lane's ring, rounded up to a power of two (1,024)", 0, parse_lane_size,
 	 FIELD(options.lane_size), 2, FLX_LANE_SIZE_MAX},
+	{"store", "PATH", "the path of a directory",
+	 "keep the contexts in files there, for the next start", 0, parse_text,
+	 FIELD(options.store), 0, 0},
+	{"restore", "FILE", "the path of a dump", "fill a new store from this dump", 0, parse_text,
+	 FIELD(options.restore), 0, 0},
+	{"snapshot", "FILE", "the path of a file",
+	 "dump the contexts there as they are, again and again", 0, parse_text,
+	 FIELD(options.snapshot), 0, 0},
+	{"snapshot-every", "SECONDS", "1..86400", "time between snapshots (60)", 0, parse_number,
+	 FIELD(options.snapshot_every_s), 1, 86400},
+	{"contexts", "GROUP=N[:MAX]",
+	 "a group, and 1..1000000000 contexts and a limit, each group once, 32 at most",
+	 "contexts of a group at first, growing up to MAX (as the app says)", REPEATS,
+	 parse_contexts, 0, 0, 0},
 	{"rss-key", "HEX", "40 bytes as 80 hexadecimal digits", "RSS key, 80 digits (random)", 0,
 	 parse_rss_key, 0, 0, 0},
 	{"duration", "SECONDS", "seconds such as 1.5, more than 0, at most 1000000000",
@@ -309,6 +349,11 @@ static int check_together(struct flx_args *args)
 			  options->workers, options->cpu_count);
 		return -EINVAL;
 	}
+	if (options->snapshot_every_s && !options->snapshot) {
+		flx_error("--snapshot-every %u: no snapshot is asked for; give --snapshot FILE too",
+			  options->snapshot_every_s);
+		return -EINVAL;
+	}
 	if (options->cpu_count)
 		options->workers = options->cpu_count;
 	return 0;
@@ -334,7 +379,7 @@ void flx_args_help(FILE *out)
 	for (size_t i = 0; i < ROW_COUNT; i++) {
 		snprintf(left, sizeof(left), "--%s %s", rows[i].name,
 			 rows[i].operand ? rows[i].operand : "");
-		fprintf(out, "  %-20s %s\n", left, rows[i].help);
+		fprintf(out, "  %-26s %s\n", left, rows[i].help);
 	}
-	fprintf(out, "  %-20s %s\n", "-- ARGUMENT...", "more arguments for DPDK's EAL");
+	fprintf(out, "  %-26s %s\n", "-- ARGUMENT...", "more arguments for DPDK's EAL");
 }

@@ -125,6 +125,27 @@ const char *flx_value_hex(const char *text, uint8_t *bytes, uint32_t size)
 	return *text ? "too long" : NULL;
 }
 
+const char *flx_value_capacity(const char *text, uint32_t max, uint32_t *capacity, uint32_t *limit)
+{
+	uint64_t first, last = 0;
+	const char *why = take_digits(&text, &first);
+	bool grows = !why && *text == ':';
+
+	if (grows) {
+		text++;
+		why = take_digits(&text, &last);
+	}
+	if (why || *text)
+		return "not a number of contexts";
+	if (first < 1 || first > max || last > max)
+		return "out of range";
+	if (grows && last < first)
+		return "limit below the capacity";
+	*capacity = (uint32_t)first;
+	*limit = (uint32_t)last;
+	return NULL;
+}
+
 const char *flx_value_seconds(const char *text, uint64_t *duration_us)
 {
 	uint64_t seconds, fraction_us = 0;

@@ -23,5 +23,8 @@ const char *flx_value_cpus(const char *text, uint32_t *cpus, uint32_t max, uint3
 /* @size bytes as hexadecimal digits; colons may stand between bytes, as ethtool prints them. */
 const char *flx_value_hex(const char *text, uint8_t *bytes, uint32_t size);
 
+/* Contexts at first, and after a colon at most, "1000:4000"; 1..@max each. @limit 0: none given. */
+const char *flx_value_capacity(const char *text, uint32_t max, uint32_t *capacity, uint32_t *limit);
+
 /* Seconds with up to 6 digits of a fraction, "1.5"; more than 0, up to 10^9. */
 const char *flx_value_seconds(const char *text, uint64_t *duration_us);

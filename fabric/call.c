@@ -200,6 +200,15 @@ struct flx_msg *flx_copy(struct flx_call *call, const struct flx_msg *msg)
 	return copy;
 }
 
+int flx_delete(struct flx_call *call)
+{
+	if (!call->writable)
+		return fail(call, -EINVAL);
+	call->deletes = true;
+	call->unusual = 1;
+	return 0;
+}
+
 uint64_t flx_now_us(const struct flx_call *call)
 {
 	const struct flx_shared *shared = call->worker->shared;
@@ -236,15 +245,17 @@ static uint32_t reset(struct flx_call *call, int error)
 	call->error = 0;
 	call->made = 0;
 	call->made_sent = 0;
+	call->deletes = false;
 	/* A positive result is a handler's mistake, and counts as failing under that errno. */
 	return error < 0 ? 0u - (uint32_t)error : (uint32_t)error;
 }
 
 uint32_t flx_call_settle(struct flx_call *call, struct flx_elem *first, struct flx_msg *msg,
-			 int result, struct flx_fluxion_stats *stats)
+			 int result, struct flx_fluxion_stats *stats, bool *deletes)
 {
 	int error = call->error ? call->error : result;
 
+	*deletes = call->deletes && !error;
 	if (error) {
 		call->sends = first;
 		flx_worker_end(call->worker, msg);

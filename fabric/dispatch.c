@@ -230,13 +230,14 @@ static void commit_sends(struct flx_worker *worker)
 static uint32_t settle(struct flx_worker *worker, struct flx_elem *first, struct flx_msg *msg,
 		       int result, struct flx_record *record, struct flx_fluxion_stats *stats)
 {
-	uint32_t error = flx_call_settle(&worker->call, first, msg, result, stats);
+	bool deletes;
+	uint32_t error = flx_call_settle(&worker->call, first, msg, result, stats, &deletes);
 
 	if (error) {
 		flx_stats_fail(stats, error);
 		return error;
 	}
-	if (record)
+	if (record && !deletes)
 		flx_record_commit(record);
 	if (worker->call.sends >= &worker->sends[FLX_BATCH])
 		commit_sends(worker);
@@ -377,6 +378,7 @@ static void run_batch(struct flx_worker *worker, uint32_t number, const struct f
 	uint32_t good;
 
 	worker->call.targets = fluxion->targets;
+	worker->call.writable = fluxion->has_context && !fluxion->readonly;
 	if (unlikely(number == FLX_FLUXION_ARP)) {
 		good = run_arp(worker, elems, count);
 	} else if (unlikely(number == FLX_FLUXION_TX)) {

@@ -24,6 +24,19 @@
 
 /* ---------------------------------------------------------------------------------------- check */
 
+/* The program's registry, with what the operator says of it. */
+static int make_registry(struct flx_registry *registry, const struct flx_program *program,
+			 const struct flx_options *options)
+{
+	int error = flx_registry_init(registry, program);
+
+	for (uint32_t i = 0; i < options->contexts_count && !error; i++)
+		error = flx_registry_resize(registry, options->contexts[i].group,
+					    options->contexts[i].capacity,
+					    options->contexts[i].limit);
+	return error;
+}
+
 int flx_fabric_check(struct flx_program *program, const struct flx_options *options, FILE *out)
 {
 	struct flx_registry *registry = malloc(sizeof(*registry));
@@ -32,10 +45,9 @@ int flx_fabric_check(struct flx_program *program, const struct flx_options *opti
 
 	if (!registry || !setup)
 		goto err_memory;
-	error = flx_registry_init(registry, program);
-	if (error)
-		goto err_memory;
-	error = flx_setup_make(setup, options, false);
+	error = make_registry(registry, program, options);
+	if (!error)
+		error = flx_setup_make(setup, options, false);
 	if (!error)
 		flx_setup_print(setup, registry, out);
 	flx_registry_fini(registry);
@@ -262,7 +274,7 @@ int flx_fabric_start(struct flx_fabric **out_fabric, struct flx_program *program
 	if (!fabric)
 		return error;
 	memset(fabric, 0, sizeof(*fabric));
-	error = flx_registry_init(&fabric->registry, program);
+	error = make_registry(&fabric->registry, program, options);
 	if (!error)
 		error = flx_setup_make(&fabric->setup, options, true);
 	if (error)

@@ -68,6 +68,7 @@ extern "C" {
 #define FLX_MADE_MAX	     64 /* messages that one handler call may make, and send beside its own */
 #define FLX_KEY_MAX	     40	  /* bytes of a key */
 #define FLX_CONTEXT_MAX	     4096 /* bytes of a context */
+#define FLX_TTL_MAX_MS	     (365ull * 24 * 3600 * 1000)
 
 /* Slices of a group: unit of ownership and movement, a multiple of NIC indirection tables. */
 #define FLX_SLICES 512
@@ -299,8 +300,8 @@ struct flx_fluxion {
 	/*
 	 * Fluxions that share a tag are one *group*, and so are those that are joined by a chain of
 	 * shared tags. A group has one key, which its fluxions inherit from any that declares it,
-	 * and one set of contexts, which is bound where it is declared. A fluxion without tags is
-	 * its own group.
+	 * and one set of contexts, which is bound where it is declared: everywhere the same, but a
+	 * readonly one may give no more than its size. A fluxion without tags is its own group.
 	 */
 	const char *tags[FLX_TAGS_MAX];
 
@@ -325,8 +326,34 @@ struct flx_fluxion {
 		uint32_t size; /* bytes, up to FLX_CONTEXT_MAX; 0: none */
 		/* Fills a new context; zeroes when NULL. Must be pure. */
 		void (*init)(void *context);
-		/* Contexts of the group at most; 0: 65,536. More keys are refused under ENOSPC. */
+		/*
+		 * Contexts of the group at first; 0: 65,536. With a limit, their memory grows by as
+		 * many at a time, up to that; without (0), it never grows. Then new keys are
+		 * refused under ENOSPC; or, with evict, the context that was idle longest gives way,
+		 * or one nearly as long. All three need a key. `--contexts` overrides the numbers.
+		 */
 		uint32_t capacity;
+		uint32_t limit;
+		bool evict;
+		/*
+		 * This fluxion only reads, whatever the others of its group do. Its handler gets
+		 * the committed context itself, not a copy, and must not write to it. For a key
+		 * without a context it gets one as init leaves it, and none is made.
+		 */
+		bool readonly;
+		/*
+		 * What a store file holds was written by a program of this version, or by another.
+		 * upgrade makes a @context of this version of an @old one, of @old_size bytes, of
+		 * the lower @version; 0, or -errno, which refuses the start. Must be pure. NULL:
+		 * contexts of another version are refused.
+		 */
+		uint32_t version;
+		int (*upgrade)(uint32_t version, const void *old, uint32_t old_size, void *context);
+		/*
+		 * A context that was not committed for so long is gone: the next message of its key
+		 * finds a new one. In steps of 1/64 s, up to FLX_TTL_MAX_MS; 0: never.
+		 */
+		uint64_t ttl_ms;
 	} context;
 
 	flx_handler_fn handler; /* one of the two */
@@ -409,6 +436,8 @@ struct flx_call {
 	uint32_t unusual;		  /* not 0: there is an error, or a message made */
 	int error;			  /* first failure of a call below; 0: none */
 	uint32_t made;			  /* messages allocated in this call */
+	bool writable;			  /* there is a context, and the handler may change it */
+	bool deletes;			  /* which ends when the handler succeeds */
 	struct flx_worker *worker;
 	const struct flx_elem *batch;	  /* of a flx_batch_fn: the first that is not sent */
 	const struct flx_elem *batch_end; /* behind the last; neither is used in other calls */
@@ -481,6 +510,15 @@ struct flx_msg *flx_alloc(struct flx_call *call);
 
 /* flx_copy - a new message with the data and the origin of @msg; NULL as for flx_alloc. */
 struct flx_msg *flx_copy(struct flx_call *call, const struct flx_msg *msg);
+
+/*
+ * flx_delete - end the bound context when the handler succeeds
+ *
+ * The next message of the key finds a new one, and so does the next of a fluxion without a key. What
+ * the handler writes to it, before or after, is lost. 0; -EINVAL: the fluxion has no context, or only
+ * reads it.
+ */
+int flx_delete(struct flx_call *call);
 
 /* flx_now_us - microseconds since the fabric started, read once per turn of the loop. */
 uint64_t flx_now_us(const struct flx_call *call);

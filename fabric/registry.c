@@ -1,13 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "fabric/registry.h"
 
-#include <ctype.h>
 #include <stdlib.h>
 
-#define CAPACITY_DEFAULT 65536
-
-/* Names of the fabric's own fluxions, in ledgers and messages. */
-static const char *const own_ids[FLX_FLUXION_FIRST] = {"", "udp", "arp", "tx"};
+#include "fabric/program.h"
 
 /* One check run: the program and the number of faults found so far. */
 struct check {
@@ -15,166 +11,9 @@ struct check {
 	struct flx_registry *registry;
 	uint32_t faults;
 	uint16_t parent[FLX_FLUXIONS_MAX]; /* union-find over fluxions that share tags */
+	const struct flx_fluxion *declares[FLX_FLUXIONS_MAX]; /* this group's context; NULL: none */
 	bool reached[FLX_FLUXIONS_MAX];
 };
-
-#define FAULT(check, ...)                                                                          \
-	do {                                                                                       \
-		flx_error(__VA_ARGS__);                                                            \
-		(check)->faults++;                                                                 \
-	} while (0)
-
-static bool valid_name(const char *name)
-{
-	size_t size = strnlen(name, FLX_ID_MAX + 1);
-
-	if (size == 0 || size > FLX_ID_MAX)
-		return false;
-	for (; *name; name++)
-		if (!isalnum((unsigned char)*name) && !strchr("_.-", *name))
-			return false;
-	return true;
-}
-
-/* Index of fluxion @id in the program, or -1. */
-static int find(const struct flx_program *program, const char *id)
-{
-	for (uint32_t i = 0; i < program->fluxion_count; i++)
-		if (program->fluxions[i].id && strcmp(program->fluxions[i].id, id) == 0)
-			return (int)i;
-	return -1;
-}
-
-static void check_ids(struct check *check)
-{
-	const struct flx_program *program = check->program;
-
-	for (uint32_t i = 0; i < program->fluxion_count; i++) {
-		const char *id = program->fluxions[i].id;
-
-		if (!id || !valid_name(id)) {
-			FAULT(check,
-			      "program %s, fluxion %u: id '%.40s' is not a name; give 1 to %d "
-			      "letters, digits, '_', '.' or '-'",
-			      program->name, i, id ? id : "", FLX_ID_MAX);
-			continue;
-		}
-		for (int own = FLX_FLUXION_UDP; own < FLX_FLUXION_FIRST; own++)
-			if (strcmp(id, own_ids[own]) == 0)
-				FAULT(check,
-				      "fluxion %s: the fabric has one of this name; choose another "
-				      "id",
-				      id);
-		if (find(program, id) != (int)i)
-			FAULT(check,
-			      "fluxion %s: declared at %d and again at %u; ids are unique, rename "
-			      "one",
-			      id, find(program, id), i);
-		if (!program->fluxions[i].handler == !program->fluxions[i].batch)
-			FAULT(check, "fluxion %s: has %s; set .handler or .batch", id,
-			      program->fluxions[i].batch ? "both handlers" : "no handler");
-	}
-}
-
-static void check_stream(struct check *check, const struct flx_fluxion *fluxion, uint32_t index)
-{
-	const struct flx_stream *stream = &fluxion->streams[index];
-
-	if (stream->type > FLX_STREAM_POST) {
-		FAULT(check, "fluxion %s, stream %u: type %d is unknown; give FLX_STREAM_START or "
-			     "FLX_STREAM_POST",
-		      fluxion->id, index, (int)stream->type);
-		return;
-	}
-	if (stream->type == FLX_STREAM_NONE) {
-		if (stream->to[0])
-			FAULT(check,
-			      "fluxion %s, stream %u: leads to %s but has no type; set .type to "
-			      "FLX_STREAM_START or FLX_STREAM_POST",
-			      fluxion->id, index, stream->to[0]);
-		return;
-	}
-	if (!stream->to[0])
-		FAULT(check, "fluxion %s, stream %u: leads nowhere; list a fluxion in .to",
-		      fluxion->id, index);
-	if (stream->type == FLX_STREAM_START && !fluxion->listen.udp)
-		FAULT(check,
-		      "fluxion %s, stream %u: a start stream (>>) needs something to listen to; set "
-		      ".listen, or make it a post stream (->)",
-		      fluxion->id, index);
-	for (uint32_t i = 0; i < FLX_DESTINATIONS_MAX && stream->to[i]; i++) {
-		if (find(check->program, stream->to[i]) < 0)
-			FAULT(check,
-			      "fluxion %s, stream %u: leads to '%.40s', which is not declared; add "
-			      "the fluxion or correct the name",
-			      fluxion->id, index, stream->to[i]);
-		for (uint32_t j = 0; j < i; j++)
-			if (strcmp(stream->to[i], stream->to[j]) == 0)
-				FAULT(check,
-				      "fluxion %s, stream %u: leads to %s twice; list it once",
-				      fluxion->id, index, stream->to[i]);
-	}
-}
-
-static void check_sizes(struct check *check, const struct flx_fluxion *fluxion)
-{
-	const char *id = fluxion->id;
-
-	if (fluxion->key.extract && (fluxion->key.size == 0 || fluxion->key.size > FLX_KEY_MAX))
-		FAULT(check, "fluxion %s: key of %u bytes; set .key.size to 1..%d", id,
-		      fluxion->key.size, FLX_KEY_MAX);
-	if (!fluxion->key.extract && fluxion->key.size)
-		FAULT(check, "fluxion %s: key size without a key function; set .key.extract", id);
-	if (fluxion->key.extract == flx_key_flow && fluxion->key.size != FLX_KEY_FLOW_SIZE)
-		FAULT(check, "fluxion %s: flx_key_flow writes %d bytes; set .key.size to "
-			     "FLX_KEY_FLOW_SIZE",
-		      id, FLX_KEY_FLOW_SIZE);
-	if (fluxion->key.extract == flx_key_client && fluxion->key.size != FLX_KEY_CLIENT_SIZE)
-		FAULT(check, "fluxion %s: flx_key_client writes %d bytes; set .key.size to "
-			     "FLX_KEY_CLIENT_SIZE",
-		      id, FLX_KEY_CLIENT_SIZE);
-	if (fluxion->context.size > FLX_CONTEXT_MAX)
-		FAULT(check, "fluxion %s: context of %u bytes; %d is the most, split it", id,
-		      fluxion->context.size, FLX_CONTEXT_MAX);
-	if (fluxion->batch && fluxion->context.size)
-		FAULT(check,
-		      "fluxion %s: a batch handler gets no context; set .handler, or declare the "
-		      "context elsewhere in its group",
-		      id);
-	if (!fluxion->context.size && (fluxion->context.init || fluxion->context.capacity))
-		FAULT(check, "fluxion %s: context without a size; set .context.size", id);
-	for (uint32_t i = 0; i < FLX_TAGS_MAX && fluxion->tags[i]; i++)
-		if (!valid_name(fluxion->tags[i]))
-			FAULT(check,
-			      "fluxion %s: tag '%.40s' is not a name; give 1 to %d letters, digits, "
-			      "'_', '.' or '-'",
-			      id, fluxion->tags[i], FLX_ID_MAX);
-}
-
-static void check_listeners(struct check *check)
-{
-	const struct flx_program *program = check->program;
-	uint32_t listeners = 0;
-
-	for (uint32_t i = 0; i < program->fluxion_count; i++) {
-		uint16_t port = program->fluxions[i].listen.udp;
-
-		if (!port)
-			continue;
-		listeners++;
-		for (uint32_t j = 0; j < i; j++)
-			if (program->fluxions[j].listen.udp == port)
-				FAULT(check,
-				      "fluxions %s and %s: both listen on UDP port %u; give each its "
-				      "own",
-				      program->fluxions[j].id, program->fluxions[i].id, port);
-	}
-	if (!listeners)
-		FAULT(check,
-		      "program %s: no fluxion listens, so nothing can ever arrive; set .listen on a "
-		      "start fluxion",
-		      program->name);
-}
 
 static uint16_t group_root(struct check *check, uint16_t index)
 {
@@ -211,35 +50,77 @@ static void join_groups(struct check *check)
 	}
 }
 
-/* Takes the key and context of @fluxion into its group, or finds that they contradict. */
-static void merge_into_group(struct check *check, struct flx_group *group,
-			     const struct flx_fluxion *fluxion)
+/* Takes the key of @fluxion into its group, or finds that they contradict. */
+static void merge_key(struct check *check, struct flx_group *group,
+		      const struct flx_fluxion *fluxion)
 {
-	if (fluxion->key.extract) {
-		if (group->key && (group->key != fluxion->key.extract ||
-				   group->key_size != fluxion->key.size))
-			FAULT(check,
-			      "fluxion %s: its key differs from that of group %s, which has one key; "
-			      "declare the same at all its fluxions, or at one",
-			      fluxion->id, group->name);
-		group->key = fluxion->key.extract;
-		group->key_size = fluxion->key.size;
-	}
-	if (fluxion->context.size) {
-		uint32_t capacity = fluxion->context.capacity ? fluxion->context.capacity
-							       : CAPACITY_DEFAULT;
+	if (!fluxion->key.extract)
+		return;
+	if (group->key &&
+	    (group->key != fluxion->key.extract || group->key_size != fluxion->key.size))
+		FLX_FAULT(check,
+			  "fluxion %s: its key differs from that of group %s, which has one key; "
+			  "declare the same at all its fluxions, or at one",
+			  fluxion->id, group->name);
+	group->key = fluxion->key.extract;
+	group->key_size = fluxion->key.size;
+}
 
-		if (group->context_size && (group->context_size != fluxion->context.size ||
-					    group->context_init != fluxion->context.init ||
-					    group->context_capacity != capacity))
-			FAULT(check,
-			      "fluxion %s: its context differs from that of group %s, which shares "
-			      "one; declare the same size, init and capacity, or declare it at one",
-			      fluxion->id, group->name);
-		group->context_size = fluxion->context.size;
-		group->context_init = fluxion->context.init;
-		group->context_capacity = capacity;
+static bool same_context(const struct flx_fluxion *a, const struct flx_fluxion *b)
+{
+	return a->context.init == b->context.init &&
+	       flx_fluxion_capacity(a) == flx_fluxion_capacity(b) &&
+	       flx_fluxion_limit(a) == flx_fluxion_limit(b) &&
+	       a->context.evict == b->context.evict && a->context.version == b->context.version &&
+	       a->context.upgrade == b->context.upgrade && a->context.ttl_ms == b->context.ttl_ms;
+}
+
+/* The same for its context. A reader that gives only the size agrees with whoever gives the rest. */
+static void merge_context(struct check *check, uint16_t number, const struct flx_fluxion *fluxion)
+{
+	struct flx_group *group = &check->registry->group[number];
+	const struct flx_fluxion **declares = &check->declares[number];
+	bool differs = group->context_size && group->context_size != fluxion->context.size;
+
+	if (!fluxion->context.size)
+		return;
+	group->context_size = fluxion->context.size;
+	if (flx_fluxion_declares(fluxion)) {
+		differs |= *declares && !same_context(*declares, fluxion);
+		*declares = fluxion;
 	}
+	if (differs)
+		FLX_FAULT(
+			check,
+			"fluxion %s: its context differs from that of group %s, which shares one; "
+			"declare the same at all its fluxions, or at one (readonly ones: .size)",
+			fluxion->id, group->name);
+}
+
+/* All members are merged: what they declare becomes the group's. */
+static void finish_context(struct check *check, uint32_t number)
+{
+	static const struct flx_fluxion reader; /* of a group that nobody writes */
+	const struct flx_fluxion *fluxion = check->declares[number];
+	struct flx_group *group = &check->registry->group[number];
+
+	if (!group->context_size)
+		return;
+	if (!fluxion)
+		fluxion = &reader;
+	group->context_init = fluxion->context.init;
+	group->context_capacity = flx_fluxion_capacity(fluxion);
+	group->context_limit = flx_fluxion_limit(fluxion);
+	group->context_evict = fluxion->context.evict;
+	group->context_version = fluxion->context.version;
+	group->context_upgrade = fluxion->context.upgrade;
+	group->context_ttl_ms = fluxion->context.ttl_ms;
+	if (!group->key && (fluxion->context.evict || fluxion->context.limit))
+		FLX_FAULT(check,
+			  "fluxion %s: group %s has no key, so its one context neither grows nor "
+			  "gives "
+			  "way; declare a key, or take .context.limit and .context.evict out",
+			  fluxion->id, group->name);
 }
 
 static enum flx_placement_mode group_mode(const struct flx_group *group)
@@ -271,7 +152,8 @@ static void make_groups(struct check *check)
 		}
 		group = &registry->group[number[root]];
 		group->member_count++;
-		merge_into_group(check, group, fluxion);
+		merge_key(check, group, fluxion);
+		merge_context(check, number[root], fluxion);
 		registry->fluxion[FLX_FLUXION_FIRST + i].group = number[root];
 	}
 	for (uint32_t g = 0; g < registry->group_count; g++) {
@@ -279,6 +161,7 @@ static void make_groups(struct check *check)
 
 		group->mode = group_mode(group);
 		group->slice = (uint16_t)(g % FLX_SLICES);
+		finish_context(check, g);
 	}
 }
 
@@ -292,7 +175,8 @@ static void reach(struct check *check, uint32_t index)
 	check->reached[index] = true;
 	for (uint32_t s = 0; s < FLX_STREAMS_MAX; s++)
 		for (uint32_t d = 0; d < FLX_DESTINATIONS_MAX && fluxion->streams[s].to[d]; d++)
-			reach(check, (uint32_t)find(check->program, fluxion->streams[s].to[d]));
+			reach(check, (uint32_t)flx_program_find(check->program,
+								fluxion->streams[s].to[d]));
 }
 
 static void warn_unreachable(struct check *check)
@@ -304,27 +188,10 @@ static void warn_unreachable(struct check *check)
 			reach(check, i);
 	for (uint32_t i = 0; i < program->fluxion_count; i++)
 		if (!check->reached[i])
-			flx_warn("fluxion %s: no listener leads to it, so it never runs; lead a stream "
+			flx_warn("fluxion %s: no listener leads to it, so it never runs; lead a "
+				 "stream "
 				 "to it or remove it",
 				 program->fluxions[i].id);
-}
-
-static void check_program(struct check *check)
-{
-	const struct flx_program *program = check->program;
-
-	check_ids(check);
-	if (check->faults)
-		return; /* what follows names fluxions by their ids */
-	for (uint32_t i = 0; i < program->fluxion_count; i++) {
-		check_sizes(check, &program->fluxions[i]);
-		for (uint32_t s = 0; s < FLX_STREAMS_MAX; s++)
-			check_stream(check, &program->fluxions[i], s);
-	}
-	check_listeners(check);
-	make_groups(check);
-	if (!check->faults)
-		warn_unreachable(check);
 }
 
 static void resolve_stream(struct flx_registry *registry, const struct flx_program *program,
@@ -332,7 +199,8 @@ static void resolve_stream(struct flx_registry *registry, const struct flx_progr
 {
 	for (; target->count < FLX_DESTINATIONS_MAX && stream->to[target->count]; target->count++)
 		registry->destinations[registry->destination_count + target->count] =
-			(uint16_t)(FLX_FLUXION_FIRST + find(program, stream->to[target->count]));
+			(uint16_t)(FLX_FLUXION_FIRST +
+				   flx_program_find(program, stream->to[target->count]));
 	if (target->count == 1) {
 		target->to = registry->destinations[registry->destination_count];
 	} else {
@@ -341,7 +209,7 @@ static void resolve_stream(struct flx_registry *registry, const struct flx_progr
 	}
 }
 
-static uint32_t slice_flag(flx_key_fn key)
+static uint16_t slice_flag(flx_key_fn key)
 {
 	if (key == flx_key_client)
 		return FLX_ELEM_CLIENT_SLICE;
@@ -362,6 +230,7 @@ static void resolve(struct flx_registry *registry, const struct flx_program *pro
 		entry->key_size = group->key_size;
 		entry->mode = (uint8_t)group->mode;
 		entry->has_context = fluxion->context.size > 0;
+		entry->readonly = fluxion->context.readonly;
 		entry->slice_flag = slice_flag(group->key);
 		for (uint32_t s = 0; s < FLX_STREAMS_MAX; s++)
 			resolve_stream(registry, program, &fluxion->streams[s], &entry->targets[s]);
@@ -378,20 +247,13 @@ int flx_registry_init(struct flx_registry *registry, const struct flx_program *p
 	struct check check = {.program = program, .registry = registry};
 
 	*registry = (struct flx_registry){0};
-	if (!program->name || !valid_name(program->name)) {
-		flx_error("program: name '%.40s' is not a name; set .name", 
-			  program->name ? program->name : "");
-		return -EINVAL;
-	}
-	if (!program->fluxions || !program->fluxion_count ||
-	    program->fluxion_count > FLX_FLUXIONS_MAX) {
-		flx_error("program %s: has %u fluxions; declare 1 to %d", program->name,
-			  program->fluxions ? program->fluxion_count : 0, FLX_FLUXIONS_MAX);
-		return -EINVAL;
-	}
-	check_program(&check);
+	if (flx_program_check_names(program))
+		return -EINVAL; /* what follows names fluxions by their ids */
+	check.faults = flx_program_check_fluxions(program);
+	make_groups(&check);
 	if (check.faults)
 		return -EINVAL;
+	warn_unreachable(&check);
 	/* As long as every stream of every fluxion could ask for. */
 	registry->destinations =
 		calloc((size_t)program->fluxion_count * FLX_STREAMS_MAX * FLX_DESTINATIONS_MAX,
@@ -400,7 +262,7 @@ int flx_registry_init(struct flx_registry *registry, const struct flx_program *p
 		return -ENOMEM;
 	registry->fluxion_count = FLX_FLUXION_FIRST + program->fluxion_count;
 	for (int own = 0; own < FLX_FLUXION_FIRST; own++)
-		strncpy(registry->fluxion[own].id, own_ids[own], FLX_ID_MAX);
+		strncpy(registry->fluxion[own].id, flx_own_ids[own], FLX_ID_MAX);
 	resolve(registry, program);
 	return 0;
 }
@@ -409,4 +271,22 @@ void flx_registry_fini(struct flx_registry *registry)
 {
 	free(registry->destinations);
 	registry->destinations = NULL;
+}
+
+int flx_registry_resize(struct flx_registry *registry, const char *name, uint32_t capacity,
+			uint32_t limit)
+{
+	struct flx_group *group = registry->group, *end = group + registry->group_count;
+
+	while (group < end && strcmp(group->name, name) != 0)
+		group++;
+	if (group == end || !group->context_size || !group->key) {
+		flx_error("--contexts %s: %s; give a group that flx check lists with a key and "
+			  "contexts",
+			  name, group == end ? "no such group" : "not a group of contexts by key");
+		return -EINVAL;
+	}
+	group->context_capacity = capacity;
+	group->context_limit = limit ? limit : capacity;
+	return 0;
 }

@@ -30,8 +30,13 @@ struct flx_group {
 	flx_key_fn key;
 	uint32_t key_size;
 	uint32_t context_size;
-	uint32_t context_capacity;
+	uint32_t context_version;
+	uint32_t context_capacity; /* never 0 where there is a context */
+	uint32_t context_limit;	   /* the same: it does not grow */
+	bool context_evict;
+	uint64_t context_ttl_ms; /* 0: none */
 	void (*context_init)(void *context);
+	int (*context_upgrade)(uint32_t version, const void *old, uint32_t old_size, void *context);
 };
 
 /* Hot: read for every batch. */
@@ -43,7 +48,8 @@ struct flx_fluxion_entry {
 	uint16_t group;
 	uint8_t mode; /* enum flx_placement_mode */
 	bool has_context;
-	uint32_t slice_flag; /* enum flx_elem_flag of the key; 0: a key that a handler may change */
+	bool readonly;	     /* the context, if any */
+	uint16_t slice_flag; /* enum flx_elem_flag of the key; 0: a key that a handler may change */
 	struct flx_target targets[FLX_STREAMS_MAX];
 	char id[FLX_ID_MAX + 1];
 };
@@ -68,3 +74,12 @@ struct flx_registry {
  */
 int flx_registry_init(struct flx_registry *registry, const struct flx_program *program);
 void flx_registry_fini(struct flx_registry *registry);
+
+/*
+ * flx_registry_resize - let the operator say how many contexts the group @name has
+ * @capacity: contexts at first, 1 or more
+ * @limit: contexts at most, @capacity or more; 0: it does not grow
+ * 0; -EINVAL after one flx_error: no such group, or one without contexts by key. Context: setup.
+ */
+int flx_registry_resize(struct flx_registry *registry, const char *name, uint32_t capacity,
+			uint32_t limit);

@@ -163,12 +163,12 @@ void flx_worker_sort(struct flx_worker *worker, const struct flx_elem *elems, ui
 /*
  * flx_call_settle - what a handler left behind
  * Called when it failed, made messages, or kept its own. @first: where its sends begin. @msg: its
- * message. @result: what it returned.
+ * message. @result: what it returned. @deletes: out; its context is to be deleted, not committed.
  * Returns the errno (positive) that it failed under, 0 if it succeeded. On failure its sends are
  * gone.
  */
 uint32_t flx_call_settle(struct flx_call *call, struct flx_elem *first, struct flx_msg *msg,
-			 int result, struct flx_fluxion_stats *stats);
+			 int result, struct flx_fluxion_stats *stats, bool *deletes);
 
 /* The same for a flx_batch_fn that got @batch. */
 uint32_t flx_call_settle_batch(struct flx_call *call, struct flx_elem *first,

@@ -9,6 +9,8 @@
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define ARGS_MAX     40
 
+#define CONTEXTS                                                                                   \
+	"; give a group, and 1..1000000000 contexts and a limit, each group once, 32 at most"
 #define KEY "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f2021222324252627"
 
 static struct flx_args args;
@@ -52,8 +54,10 @@ static void test_args_fill_every_option(void)
 				     "--ip", "10.0.0.1/8", "--gateway=10.0.0.2", "--workers", "3",
 				     "--cpus", "5,1-2", "--set", "key=all", "--set=text=a=b",
 				     "--dev", "--oversubscribe", "--credits=512", "--lane-size",
-				     "4096", "--rss-key", KEY, "--duration", "0.25", "--", "-v",
-				     "--port"),
+				     "4096", "--store", "/s", "--restore", "r", "--snapshot=d",
+				     "--snapshot-every", "5", "--contexts", "a=10", "--contexts",
+				     "b=1:1000000000", "--rss-key", KEY, "--duration", "0.25", "--",
+				     "-v", "--port"),
 			       "");
 	CU_ASSERT_EQUAL_FATAL(rc, 0);
 	CU_ASSERT_STRING_EQUAL(args.app, "counter");
@@ -75,6 +79,17 @@ static void test_args_fill_every_option(void)
 	CU_ASSERT_TRUE(args.options.dev && args.options.oversubscribe);
 	CU_ASSERT_EQUAL(args.options.credits, 512);
 	CU_ASSERT_EQUAL(args.options.lane_size, 4096);
+	CU_ASSERT_STRING_EQUAL(args.options.store, "/s");
+	CU_ASSERT_STRING_EQUAL(args.options.restore, "r");
+	CU_ASSERT_STRING_EQUAL(args.options.snapshot, "d");
+	CU_ASSERT_EQUAL(args.options.snapshot_every_s, 5);
+	CU_ASSERT_EQUAL_FATAL(args.options.contexts_count, 2);
+	CU_ASSERT_STRING_EQUAL(args.options.contexts[0].group, "a");
+	CU_ASSERT_EQUAL(args.options.contexts[0].capacity, 10);
+	CU_ASSERT_EQUAL(args.options.contexts[0].limit, 0);
+	CU_ASSERT_STRING_EQUAL(args.options.contexts[1].group, "b");
+	CU_ASSERT_EQUAL(args.options.contexts[1].capacity, 1);
+	CU_ASSERT_EQUAL(args.options.contexts[1].limit, 1000000000);
 	CU_ASSERT_TRUE(args.options.rss_key_given);
 	CU_ASSERT_EQUAL(args.options.rss_key[39], 0x27);
 	CU_ASSERT_EQUAL(args.duration_us, 250000);
@@ -149,6 +164,21 @@ static void test_args_say_what_is_wrong_and_what_is_right(void)
 		{{"a", "--duration", "0"},
 		 "--duration 0: out of range; give seconds such as 1.5, more than 0, at most "
 		 "1000000000"},
+		{{"a", "--store="}, "--store : empty; give the path of a directory"},
+		{{"a", "--snapshot-every", "60"},
+		 "--snapshot-every 60: no snapshot is asked for; give --snapshot FILE too"},
+		{{"a", "--snapshot", "f", "--snapshot-every", "0"},
+		 "--snapshot-every 0: out of range; give 1..86400"},
+		{{"a", "--contexts", "g"}, "--contexts g: not a group and a number" CONTEXTS},
+		{{"a", "--contexts", "=5"}, "--contexts =5: not a group and a number" CONTEXTS},
+		{{"a", "--contexts", "g="}, "--contexts g=: not a number of contexts" CONTEXTS},
+		{{"a", "--contexts", "g=0"}, "--contexts g=0: out of range" CONTEXTS},
+		{{"a", "--contexts", "g=5:4"},
+		 "--contexts g=5:4: limit below the capacity" CONTEXTS},
+		{{"a", "--contexts", "a2345678901234567890123456789012=5"},
+		 "--contexts a2345678901234567890123456789012=5: name too long" CONTEXTS},
+		{{"a", "--contexts", "g=5", "--contexts", "g=6"},
+		 "--contexts g=6: given twice" CONTEXTS},
 		{{"a", "--config", "/nowhere/flx.ini"},
 		 "/nowhere/flx.ini: No such file or directory; give a configuration file that can "
 		 "be read"},
@@ -162,6 +192,22 @@ static void test_args_say_what_is_wrong_and_what_is_right(void)
 		CU_ASSERT_STRING_EQUAL(parse(rows[i].argv, &rc), expected);
 		CU_ASSERT_NOT_EQUAL(rc, 0);
 	}
+}
+
+static void test_args_bound_the_groups(void)
+{
+	char text[FLX_CONTEXTS_MAX + 1][32];
+	const char *argv[ARGS_MAX] = {"a"};
+	int rc;
+
+	for (uint32_t i = 0; i <= FLX_CONTEXTS_MAX; i++) {
+		snprintf(text[i], sizeof(text[i]), "--contexts=g%u=1", i);
+		CU_ASSERT_STRING_EQUAL(parse(argv, &rc), "");
+		CU_ASSERT(rc == 0 && args.options.contexts_count == i);
+		argv[1 + i] = text[i];
+	}
+	CU_ASSERT_STRING_EQUAL(parse(argv, &rc), "--contexts g32=1: one too many" CONTEXTS "\n");
+	CU_ASSERT_EQUAL(rc, -EINVAL);
 }
 
 static void test_args_round_a_lane_up_and_say_so(void)
@@ -181,7 +227,7 @@ static void test_args_take_the_file_where_the_line_is_silent(void)
 	int rc;
 
 	write_file("[flx]\nport = null\nport = ring\nworkers = 2\ndev = on\ncredits = 4096\n"
-		   "duration = 1.5\n"
+		   "duration = 1.5\nstore = /s\ncontexts = a=10:20\ncontexts = b=5\n"
 		   "[app]\nkey = all\nport = 7\n");
 	CU_ASSERT_STRING_EQUAL(PARSE(&rc, "echo", "--config", path, "--workers", "5", "--port",
 				     "tap:x", "--dev=off", "--set", "port=9"),
@@ -197,7 +243,10 @@ static void test_args_take_the_file_where_the_line_is_silent(void)
 	CU_ASSERT_STRING_EQUAL(args.setting[0].name, "port");
 	CU_ASSERT_STRING_EQUAL(args.setting[0].value, "9");
 	CU_ASSERT_STRING_EQUAL(args.setting[1].name, "key");
-	CU_ASSERT_EQUAL(args.setting[1].place.line, 9);
+	CU_ASSERT_EQUAL(args.setting[1].place.line, 12);
+	CU_ASSERT_STRING_EQUAL(args.options.store, "/s");
+	CU_ASSERT_EQUAL(args.options.contexts_count, 2);
+	CU_ASSERT_EQUAL(args.options.contexts[0].limit, 20);
 
 	CU_ASSERT_STRING_EQUAL(PARSE(&rc, "echo", "--config", path), "");
 	CU_ASSERT_EQUAL(args.options.port_count, 2);
@@ -216,6 +265,8 @@ static void test_args_name_the_line_of_a_bad_entry(void)
 		 ":2: wrokers = 2: no such option; give one that flx run --help lists\n"},
 		{"[flx]\nworkers = 2\nworkers = 3\n",
 		 ":3: workers = 3: given twice; give it once\n"},
+		{"[flx]\ncontexts = a=1\ncontexts = a=2\n",
+		 ":3: contexts = a=2: given twice" CONTEXTS "\n"},
 		{"[flx]\nconfig = x\n", ":2: config = x: not in a file; give it on the command "
 					"line, settings in [app]\n"},
 		{"[app]\nkey = all\nkey = all\n",
@@ -236,7 +287,12 @@ static void test_args_name_the_line_of_a_bad_entry(void)
 
 static void test_args_help_lists_every_option(void)
 {
-	static const char *const names[] = {"--port SPEC", "--lane-size N", "--help", "-- ARG"};
+	static const char *const names[] = {"--port SPEC",
+					    "--lane-size N",
+					    "--contexts GROUP=N[:MAX] ",
+					    "--snapshot-every SECONDS ",
+					    "--help",
+					    "-- ARG"};
 	char *text = NULL;
 	size_t size;
 	FILE *out = open_memstream(&text, &size);
@@ -257,6 +313,7 @@ int main(void)
 		FLX_TEST(test_args_fill_every_option),
 		FLX_TEST(test_args_are_zero_unless_given),
 		FLX_TEST(test_args_say_what_is_wrong_and_what_is_right),
+		FLX_TEST(test_args_bound_the_groups),
 		FLX_TEST(test_args_round_a_lane_up_and_say_so),
 		FLX_TEST(test_args_take_the_file_where_the_line_is_silent),
 		FLX_TEST(test_args_name_the_line_of_a_bad_entry),

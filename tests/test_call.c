@@ -14,7 +14,7 @@
 #define DATA	100 /* bytes of the message that comes in */
 
 /* Streams of "in". */
-enum { TO_OUT, TO_THREE, TO_ALL, TO_SINGLE, UNUSED };
+enum { TO_OUT, TO_THREE, TO_ALL, TO_SINGLE, TO_READER, UNUSED };
 
 static struct flx_world world;
 static struct flx_worker *worker;
@@ -42,21 +42,33 @@ static int out(struct flx_call *call, struct flx_msg *msg, void *context)
 	return 0;
 }
 
-/* Counts in its context, then fails when the message says so. */
+/* Counts in its context, then fails when the message says so; by FAIL_DELETING it deletes first. */
+#define FAIL	      0xff
+#define FAIL_DELETING 0xfe
 static int single(struct flx_call *call, struct flx_msg *msg, void *context)
 {
-	const uint8_t *fails = flx_at(msg, 0, 1);
+	const uint8_t *first = flx_at(msg, 0, 1);
 	uint64_t *count = context;
 
-	(void)call;
 	single_seen[single_count++] = *count;
 	++*count;
-	return fails && *fails == 0xff ? -EPROTO : 0;
+	if (first && *first == FAIL_DELETING)
+		CU_ASSERT_EQUAL(flx_delete(call), 0);
+	return first && *first >= FAIL_DELETING ? -EPROTO : 0;
+}
+
+/* Has a context that it must not delete; the batch of "single" before it could. */
+static int reader(struct flx_call *call, struct flx_msg *msg, void *context)
+{
+	(void)msg;
+	CU_ASSERT_PTR_NOT_NULL(context);
+	CU_ASSERT_EQUAL(flx_delete(call), -EINVAL);
+	return 0;
 }
 
 static void world_up(uint32_t buffers)
 {
-	static struct flx_fluxion fluxions[2 + FLX_DESTINATIONS_MAX];
+	static struct flx_fluxion fluxions[3 + FLX_DESTINATIONS_MAX];
 	static char ids[FLX_DESTINATIONS_MAX][8];
 	static const struct flx_program program = {.name = "call", FLX_FLUXIONS(fluxions)};
 	static const struct flx_world_conf conf = {
@@ -73,10 +85,15 @@ static void world_up(uint32_t buffers)
 		fluxions[2 + f] = (struct flx_fluxion){.id = ids[f], .handler = out};
 		streams[TO_ALL].to[f] = ids[f];
 	}
+	fluxions[2 + FLX_DESTINATIONS_MAX] =
+		(struct flx_fluxion){.id = "reader",
+				     .context = {.size = sizeof(uint64_t), .readonly = true},
+				     .handler = reader};
 	streams[TO_ALL].type = FLX_STREAM_POST;
 	streams[TO_OUT] = (struct flx_stream){FLX_STREAM_START, {"out0"}};
 	streams[TO_THREE] = (struct flx_stream){FLX_STREAM_POST, {"out1", "out2", "out3"}};
 	streams[TO_SINGLE] = (struct flx_stream){FLX_STREAM_POST, {"single"}};
+	streams[TO_READER] = (struct flx_stream){FLX_STREAM_POST, {"reader"}};
 	with_buffers.buffers = buffers;
 	CU_ASSERT_EQUAL_FATAL(flx_world_init(&world, &program, &with_buffers), 0);
 	worker = world.shared.workers[0];
@@ -336,6 +353,13 @@ static int send_to_nowhere(struct flx_call *call, struct flx_msg *msg, void *con
 	return 0;
 }
 
+static int delete_without_context(struct flx_call *call, struct flx_msg *msg, void *context)
+{
+	CU_ASSERT_PTR_NULL(context);
+	CU_ASSERT_EQUAL(flx_delete(call), -EINVAL);
+	return flx_send(call, TO_OUT, msg);
+}
+
 static void test_call_settles_each_verdict(void)
 {
 	static const struct {
@@ -370,6 +394,7 @@ static void test_call_settles_each_verdict(void)
 		{reply_without_origin, ENOTCONN, 0, 0, 0},
 		{reply_too_large, EMSGSIZE, 0, 0, 0},
 		{send_to_nowhere, ENETUNREACH, 0, 0, 0},
+		{delete_without_context, EINVAL, 0, 0, 0},
 	};
 
 	for (size_t r = 0; r < sizeof(rows) / sizeof(rows[0]); r++) {
@@ -460,8 +485,8 @@ static int forward_to_single(struct flx_call *call, struct flx_msg *msg, void *c
 
 static void test_call_failure_leaves_the_context(void)
 {
-	/* 0xff fails: the count that each one finds does not rise by it. */
-	static const uint8_t bytes[] = {0xff, 0, 0, 0xff, 0xff, 0, 0xff, 0};
+	/* The count that each one finds does not rise by a failure, nor begin again. */
+	static const uint8_t bytes[] = {FAIL, 0, 0, FAIL, FAIL_DELETING, 0, FAIL_DELETING, 0};
 	static const uint64_t found[] = {0, 0, 1, 2, 2, 2, 3, 3};
 
 	world_up(BUFFERS);
@@ -477,6 +502,24 @@ static void test_call_failure_leaves_the_context(void)
 	flx_world_fini(&world);
 }
 
+static int forward_to_reader(struct flx_call *call, struct flx_msg *msg, void *context)
+{
+	(void)context;
+	return flx_send(call, TO_READER, msg);
+}
+
+static void test_call_refuses_a_reader_to_delete(void)
+{
+	const struct flx_fluxion_ledger *row;
+
+	world_up(BUFFERS);
+	call(forward_to_single);
+	call(forward_to_reader);
+	row = &ledger.fluxion[flx_world_number(&world, "reader")];
+	CU_ASSERT(row->failed == 1 && row->errors[EINVAL] == 1);
+	flx_world_fini(&world);
+}
+
 int main(void)
 {
 	static const struct flx_test tests[] = {
@@ -485,6 +528,7 @@ int main(void)
 		FLX_TEST(test_call_alloc_fails_without_credits),
 		FLX_TEST(test_call_fan_out_without_buffers_is_undone),
 		FLX_TEST(test_call_failure_leaves_the_context),
+		FLX_TEST(test_call_refuses_a_reader_to_delete),
 		{0},
 	};
 

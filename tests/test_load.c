@@ -42,7 +42,7 @@ static void test_load_finds_an_app_in_both_forms(void)
 		const char *name;
 		uint32_t fluxions;
 		uint16_t port;
-	} rows[] = {{"counter", 3, 7000}, {"chain", 3, 7001}, {"echo", 1, 7007}};
+	} rows[] = {{"counter", 3, 7000}, {"chain", 3, 7001}, {"echo", 1, 7007}, {"kv", 4, 7001}};
 
 	for (size_t i = 0; i < COUNT(rows); i++) {
 		struct flx_app built_in, object;
@@ -100,11 +100,11 @@ static void test_load_says_why_not(void)
 
 	CU_ASSERT_STRING_EQUAL(load(&app, "cuonter", &rc),
 			       "flx: error: cuonter: no such app; give a built-in one (chain "
-			       "counter echo) or the path of a shared object\n");
+			       "counter echo kv) or the path of a shared object\n");
 	CU_ASSERT_EQUAL(rc, -ENOENT);
 	CU_ASSERT_STRING_EQUAL(load(&app, "./no.so", &rc),
 			       "flx: error: ./no.so: No such file or directory; give the path of a "
-			       "shared object, or a built-in app: chain counter echo\n");
+			       "shared object, or a built-in app: chain counter echo kv\n");
 	CU_ASSERT_EQUAL(rc, -ENOENT);
 	CU_ASSERT_PTR_NOT_NULL(
 		strstr(load(&app, text_file, &rc), "cmdline: not an flx app: /proc/"));

@@ -1,144 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "fabric/registry.h"
-#include "tests/capture.h"
-#include "tests/test.h"
+#include "tests/declare.h"
 
-static struct flx_registry registry;
-static struct flx_capture capture;
+/* --------------------------------------------------------------------------------------- groups */
 
-static int handler(struct flx_call *call, struct flx_msg *msg, void *context)
+static void test_registry_refuses_members_that_disagree(void)
 {
-	(void)call;
-	(void)msg;
-	(void)context;
-	return 0;
-}
-
-static int batch(struct flx_call *call, const struct flx_elem *elems, uint32_t count)
-{
-	(void)call;
-	(void)elems;
-	(void)count;
-	return 0;
-}
-
-static int key_a(const struct flx_msg *msg, void *key)
-{
-	(void)msg;
-	memset(key, 'a', 4);
-	return 0;
-}
-
-static int key_b(const struct flx_msg *msg, void *key)
-{
-	(void)msg;
-	memset(key, 'b', 4);
-	return 0;
-}
-
-static void init_context(void *context)
-{
-	memset(context, 1, 8);
-}
-
-/* Checks @fluxions as program "test"; what was said is in capture.text. */
-static int check(struct flx_fluxion *fluxions, uint32_t count)
-{
-	const struct flx_program program = {
-		.name = "test", .fluxions = fluxions, .fluxion_count = count};
-	int error;
-
-	flx_capture_start(&capture);
-	error = flx_registry_init(&registry, &program);
-	flx_capture_stop(&capture);
-	return error;
-}
-
-/* --------------------------------------------------------------------------------------- faults */
-
-#define LONG_ID "a2345678901234567890123456789012" /* 32 bytes: one too many */
-#define GOOD	.handler = handler, .listen = {.udp = 7}
-
-/*
- * One row a fault: a program with it, who must be named, and what the message must say. Up to three
- * fluxions; the first without id ends them.
- */
-static void test_registry_refuses_each_fault_by_name(void)
-{
-	static const struct {
-		struct flx_fluxion fluxions[3];
-		uint32_t count;
-		const char *who;
-		const char *what;
-	} rows[] = {
-		{{{.id = NULL, GOOD}}, 1, "fluxion 0", "is not a name"},
-		{{{.id = "", GOOD}}, 1, "fluxion 0", "is not a name"},
-		{{{.id = "a b", GOOD}}, 1, "a b", "is not a name"},
-		{{{.id = "a/b", GOOD}}, 1, "a/b", "is not a name"},
-		{{{.id = LONG_ID, GOOD}}, 1, LONG_ID, "is not a name"},
-		{{{.id = "udp", GOOD}}, 1, "udp", "choose another id"},
-		{{{.id = "arp", GOOD}}, 1, "arp", "choose another id"},
-		{{{.id = "tx", GOOD}}, 1, "tx", "choose another id"},
-		{{{.id = "a", GOOD}, {.id = "a", .handler = handler}}, 2, "fluxion a", "rename"},
-		{{{.id = "a", .listen = {.udp = 7}}}, 1, "fluxion a", "no handler"},
-		{{{.id = "a", GOOD, .batch = batch}}, 1, "fluxion a", "both handlers"},
-		{{{.id = "a", .listen = {.udp = 7}, .batch = batch, .context = {.size = 8}}},
-		 1,
-		 "fluxion a",
-		 "a batch handler gets no context"},
-		{{{.id = "a", .handler = handler}}, 1, "program test", "no fluxion listens"},
-		{{{.id = "a", GOOD}, {.id = "b", GOOD}}, 2, "fluxions a and b", "both listen"},
-		{{{.id = "a", GOOD, .streams = {{(enum flx_stream_type)3, {"a"}}}}},
-		 1,
-		 "fluxion a, stream 0",
-		 "type 3 is unknown"},
-		{{{.id = "a", GOOD, .streams = {{FLX_STREAM_NONE, {"a"}}}}},
-		 1,
-		 "fluxion a, stream 0",
-		 "has no type"},
-		{{{.id = "a", GOOD, .streams = {{FLX_STREAM_POST, {NULL}}}}},
-		 1,
-		 "fluxion a, stream 0",
-		 "leads nowhere"},
-		{{{.id = "a", GOOD, .streams = {{FLX_STREAM_POST, {"b"}}}}},
-		 1,
-		 "fluxion a, stream 0",
-		 "'b', which is not declared"},
-		{{{.id = "a", GOOD, .streams = {{FLX_STREAM_POST, {"tx"}}}}},
-		 1,
-		 "fluxion a, stream 0",
-		 "'tx', which is not declared"},
-		{{{.id = "a", GOOD, .streams = {{FLX_STREAM_POST, {"a", "a"}}}}},
-		 1,
-		 "fluxion a, stream 0",
-		 "twice"},
-		{{{.id = "a", GOOD},
-		  {.id = "b", .handler = handler, .streams = {{0}, {FLX_STREAM_START, {"a"}}}}},
-		 2,
-		 "fluxion b, stream 1",
-		 "needs something to listen to"},
-		{{{.id = "a", GOOD, .key = {key_a, 0}}}, 1, "fluxion a", "key of 0 bytes"},
-		{{{.id = "a", GOOD, .key = {key_a, 41}}}, 1, "fluxion a", "key of 41 bytes"},
-		{{{.id = "a", GOOD, .key = {NULL, 4}}}, 1, "fluxion a", "without a key function"},
-		{{{.id = "a", GOOD, .key = {flx_key_flow, 4}}},
-		 1,
-		 "fluxion a",
-		 "FLX_KEY_FLOW_SIZE"},
-		{{{.id = "a", GOOD, .key = {flx_key_client, 5}}},
-		 1,
-		 "fluxion a",
-		 "FLX_KEY_CLIENT_SIZE"},
-		{{{.id = "a", GOOD, .context = {.size = 4097}}},
-		 1,
-		 "fluxion a",
-		 "4096 is the most"},
-		{{{.id = "a", GOOD, .context = {.init = init_context}}},
-		 1,
-		 "fluxion a",
-		 "without a size"},
-		{{{.id = "a", GOOD, .context = {.capacity = 5}}}, 1, "fluxion a", "without a size"},
-		{{{.id = "a", GOOD, .tags = {"not a tag"}}}, 1, "fluxion a", "tag 'not a tag'"},
-		{{{.id = "a", GOOD, .tags = {""}}}, 1, "fluxion a", "tag ''"},
+	static const struct flx_fault_row rows[] = {
 		{{{.id = "a", GOOD, .tags = {"t"}, .key = {key_a, 4}},
 		  {.id = "b", .handler = handler, .tags = {"t"}, .key = {key_b, 4}}},
 		 2,
@@ -164,66 +31,104 @@ static void test_registry_refuses_each_fault_by_name(void)
 		 2,
 		 "fluxion b",
 		 "its context differs"},
+		{{{.id = "a", GOOD, .tags = {"t"}, .key = {key_a, 4}, .context = {.size = 8}},
+		  {.id = "b",
+		   .handler = handler,
+		   .tags = {"t"},
+		   .context = {.size = 8, .limit = 70000}}},
+		 2,
+		 "fluxion b",
+		 "its context differs"},
+		{{{.id = "a", GOOD, .tags = {"t"}, .key = {key_a, 4}, .context = {.size = 8}},
+		  {.id = "b",
+		   .handler = handler,
+		   .tags = {"t"},
+		   .context = {.size = 8, .evict = true}}},
+		 2,
+		 "fluxion b",
+		 "its context differs"},
+		{{{.id = "a", GOOD, .tags = {"t"}, .key = {key_a, 4}, .context = {.size = 8}},
+		  {.id = "b",
+		   .handler = handler,
+		   .tags = {"t"},
+		   .context = {.size = 8, .version = 1}}},
+		 2,
+		 "fluxion b",
+		 "its context differs"},
+		{{{.id = "a", GOOD, .tags = {"t"}, .key = {key_a, 4}, .context = {.size = 8}},
+		  {.id = "b",
+		   .handler = handler,
+		   .tags = {"t"},
+		   .context = {.size = 8, .ttl_ms = 1}}},
+		 2,
+		 "fluxion b",
+		 "its context differs"},
+		{{{.id = "a", GOOD, .tags = {"t"}, .key = {key_a, 4}, .context = {.size = 8}},
+		  {.id = "b",
+		   .handler = handler,
+		   .tags = {"t"},
+		   .context = {.size = 16, .readonly = true}}},
+		 2,
+		 "fluxion b",
+		 "its context differs"},
+		{{{.id = "a", GOOD, .tags = {"t"}, .key = {key_a, 4}, .context = {.size = 8}},
+		  {.id = "b",
+		   .handler = handler,
+		   .tags = {"t"},
+		   .context = {.size = 8, .readonly = true, .ttl_ms = 1}}},
+		 2,
+		 "fluxion b",
+		 "its context differs"},
+		{{{.id = "a", GOOD, .tags = {"t"}, .key = {key_a, 4}, .context = {.size = 8}},
+		  {.id = "b",
+		   .handler = handler,
+		   .tags = {"t"},
+		   .context = {.size = 8, .readonly = true, .capacity = 1}}},
+		 2,
+		 "fluxion b",
+		 "its context differs"},
+		{{{.id = "a",
+		   GOOD,
+		   .tags = {"t"},
+		   .key = {key_a, 4},
+		   .context = {.size = 8, .version = 1}},
+		  {.id = "b",
+		   .handler = handler,
+		   .tags = {"t"},
+		   .context = {.size = 8, .version = 1, .upgrade = upgrade}}},
+		 2,
+		 "fluxion b",
+		 "its context differs"},
+		{{{.id = "a",
+		   GOOD,
+		   .tags = {"t"},
+		   .key = {key_a, 4},
+		   .context = {.size = 8, .readonly = true}},
+		  {.id = "b", .handler = handler, .tags = {"t"}, .context = {.size = 16}}},
+		 2,
+		 "fluxion b",
+		 "its context differs"},
+		{{{.id = "a",
+		   GOOD,
+		   .tags = {"t"},
+		   .key = {key_a, 4},
+		   .context = {.size = 8, .readonly = true, .evict = true}},
+		  {.id = "b", .handler = handler, .tags = {"t"}, .context = {.size = 8}}},
+		 2,
+		 "fluxion b",
+		 "its context differs"},
+		{{{.id = "a", GOOD, .context = {.size = 8, .evict = true}}},
+		 1,
+		 "fluxion a",
+		 "has no key"},
+		{{{.id = "a", GOOD, .context = {.size = 8, .limit = 70000}}},
+		 1,
+		 "fluxion a",
+		 "has no key"},
 	};
 
-	for (size_t r = 0; r < sizeof(rows) / sizeof(rows[0]); r++) {
-		struct flx_fluxion fluxions[3];
-		const char *line;
-		int error;
-
-		memcpy(fluxions, rows[r].fluxions, sizeof(fluxions));
-		error = check(fluxions, rows[r].count);
-		line = strchr(capture.text, '\n');
-		if (error != -EINVAL || strncmp(capture.text, "flx: error: ", 12) != 0 || !line ||
-		    line[1] || !strstr(capture.text, rows[r].who) ||
-		    !strstr(capture.text, rows[r].what))
-			printf("row %zu: %d, \"%s\"\n", r, error, capture.text);
-		CU_ASSERT_EQUAL(error, -EINVAL);
-		/* One line, which names the fluxion and the matter. */
-		CU_ASSERT_EQUAL(strncmp(capture.text, "flx: error: ", 12), 0);
-		CU_ASSERT(line && !line[1]);
-		CU_ASSERT_PTR_NOT_NULL(strstr(capture.text, rows[r].who));
-		CU_ASSERT_PTR_NOT_NULL(strstr(capture.text, rows[r].what));
-	}
+	CHECK_FAULTS(rows);
 }
-
-static void test_registry_reports_every_fault_at_once(void)
-{
-	struct flx_fluxion fluxions[] = {
-		{.id = "a", GOOD, .streams = {{FLX_STREAM_POST, {"nobody"}}}},
-		{.id = "b", .handler = handler, .context = {.size = 5000}},
-		{.id = "c", .handler = handler, .key = {key_a, 99}},
-	};
-	uint32_t lines = 0;
-
-	CU_ASSERT_EQUAL(check(fluxions, 3), -EINVAL);
-	for (const char *c = capture.text; *c; c++)
-		lines += *c == '\n';
-	CU_ASSERT_EQUAL(lines, 3);
-	CU_ASSERT_PTR_NOT_NULL(strstr(capture.text, "fluxion a"));
-	CU_ASSERT_PTR_NOT_NULL(strstr(capture.text, "fluxion b"));
-	CU_ASSERT_PTR_NOT_NULL(strstr(capture.text, "fluxion c"));
-}
-
-static void test_registry_refuses_programs_without_shape(void)
-{
-	struct flx_fluxion one = {.id = "a", GOOD};
-	const struct flx_program rows[] = {
-		{.name = NULL, .fluxions = &one, .fluxion_count = 1},
-		{.name = "not a name", .fluxions = &one, .fluxion_count = 1},
-		{.name = "test", .fluxions = NULL, .fluxion_count = 1},
-		{.name = "test", .fluxions = &one, .fluxion_count = 0},
-		{.name = "test", .fluxions = &one, .fluxion_count = FLX_FLUXIONS_MAX + 1},
-	};
-
-	for (size_t r = 0; r < sizeof(rows) / sizeof(rows[0]); r++) {
-		flx_capture_start(&capture);
-		CU_ASSERT_EQUAL(flx_registry_init(&registry, &rows[r]), -EINVAL);
-		CU_ASSERT_PTR_NOT_NULL(strstr(flx_capture_stop(&capture), "flx: error: program"));
-	}
-}
-
-/* --------------------------------------------------------------------------------------- groups */
 
 static uint16_t group_of(uint32_t index)
 {
@@ -270,6 +175,106 @@ static void test_registry_joins_groups_by_any_chain_of_tags(void)
 	CU_ASSERT_FALSE(registry.fluxion[FLX_FLUXION_FIRST].has_context);
 	CU_ASSERT_TRUE(registry.fluxion[FLX_FLUXION_FIRST + 3].has_context);
 	CU_ASSERT_FALSE(registry.fluxion[FLX_FLUXION_FIRST + 1].has_context);
+	flx_registry_fini(&registry);
+}
+
+/* Each declaration leaves the same group, whichever of its members comes first. */
+static void test_registry_merges_contexts(void)
+{
+	const struct flx_fluxion full = {.id = "full",
+					 .tags = {"t"},
+					 .handler = handler,
+					 .listen = {.udp = 7},
+					 .key = {key_a, 4},
+					 .context = {.size = 8,
+						     .init = init_context,
+						     .capacity = 10,
+						     .limit = 20,
+						     .evict = true,
+						     .version = 3,
+						     .upgrade = upgrade,
+						     .ttl_ms = FLX_TTL_MAX_MS}};
+	struct flx_fluxion reader = {.id = "reader",
+				     .tags = {"t"},
+				     .handler = handler,
+				     .context = {.size = 8, .readonly = true}};
+
+	for (uint32_t first = 0; first < 4; first++) {
+		struct flx_fluxion fluxions[2];
+		const struct flx_group *group = &registry.group[0];
+		uint32_t at = first % 2;
+
+		/* The last two times the reader declares all that the other one does. */
+		if (first == 2) {
+			reader.context = full.context;
+			reader.context.readonly = true;
+		}
+		fluxions[at] = full;
+		fluxions[!at] = reader;
+		CU_ASSERT_EQUAL_FATAL(check(fluxions, 2), 0);
+		CU_ASSERT_EQUAL(registry.group_count, 1);
+		CU_ASSERT(group->context_size == 8 && group->context_init == init_context);
+		CU_ASSERT(group->context_capacity == 10 && group->context_limit == 20);
+		CU_ASSERT(group->context_evict && group->context_ttl_ms == FLX_TTL_MAX_MS);
+		CU_ASSERT(group->context_version == 3 && group->context_upgrade == upgrade);
+		CU_ASSERT_FALSE(registry.fluxion[FLX_FLUXION_FIRST + at].readonly);
+		CU_ASSERT_TRUE(registry.fluxion[FLX_FLUXION_FIRST + !at].readonly);
+		CU_ASSERT_TRUE(registry.fluxion[FLX_FLUXION_FIRST + !at].has_context);
+		flx_registry_fini(&registry);
+	}
+}
+
+static void test_registry_takes_a_group_of_readers(void)
+{
+	struct flx_fluxion fluxions[] = {
+		{.id = "a", GOOD, .key = {key_a, 4}, .context = {.size = 8, .readonly = true}},
+		{.id = "b", .handler = handler, .context = {.size = 8, .ttl_ms = 5}},
+	};
+
+	CU_ASSERT_EQUAL_FATAL(check(fluxions, 2), 0);
+	CU_ASSERT(registry.group[0].context_capacity == 65536 &&
+		  registry.group[0].context_limit == 65536);
+	/* A single context may end by itself. */
+	CU_ASSERT(registry.group[1].mode == FLX_PLACE_SINGLE &&
+		  registry.group[1].context_ttl_ms == 5);
+	flx_registry_fini(&registry);
+}
+
+static void test_registry_resizes_a_group_with_contexts(void)
+{
+	static const struct {
+		const char *name;
+		uint32_t capacity, limit;
+		const char *error; /* NULL: none */
+		uint32_t then;	   /* limit of the group */
+	} rows[] = {
+		{"t", 5, 0, NULL, 5},
+		{"t", 5, 9, NULL, 9},
+		{"t", 1000000000, 0, NULL, 1000000000},
+		{"a", 5, 0, "--contexts a: no such group; give", 1000000000},
+		{"T", 5, 0, "--contexts T: no such group; give", 1000000000},
+		{"plain", 5, 0, "--contexts plain: not a group of contexts by key", 1000000000},
+		{"single", 5, 0, "--contexts single: not a group of contexts by key", 1000000000},
+	};
+	struct flx_fluxion fluxions[] = {
+		{.id = "a", GOOD, .tags = {"t"}, .key = {key_a, 4}, .context = {.size = 8}},
+		{.id = "plain", .handler = handler, .key = {key_a, 4}},
+		{.id = "single", .handler = handler, .context = {.size = 8}},
+	};
+
+	CU_ASSERT_EQUAL_FATAL(check(fluxions, 3), 0);
+	for (size_t r = 0; r < sizeof(rows) / sizeof(rows[0]); r++) {
+		int error;
+
+		flx_capture_start(&capture);
+		error = flx_registry_resize(&registry, rows[r].name, rows[r].capacity,
+					    rows[r].limit);
+		flx_capture_stop(&capture);
+		CU_ASSERT_EQUAL(error, rows[r].error ? -EINVAL : 0);
+		CU_ASSERT_PTR_NOT_NULL(strstr(capture.text, rows[r].error ? rows[r].error : ""));
+		CU_ASSERT_EQUAL(registry.group[0].context_limit, rows[r].then);
+		CU_ASSERT(rows[r].error || registry.group[0].context_capacity == rows[r].capacity);
+	}
 	flx_registry_fini(&registry);
 }
 
@@ -404,10 +409,11 @@ static void test_registry_takes_the_largest_program(void)
 int main(void)
 {
 	static const struct flx_test tests[] = {
-		FLX_TEST(test_registry_refuses_each_fault_by_name),
-		FLX_TEST(test_registry_reports_every_fault_at_once),
-		FLX_TEST(test_registry_refuses_programs_without_shape),
+		FLX_TEST(test_registry_refuses_members_that_disagree),
 		FLX_TEST(test_registry_joins_groups_by_any_chain_of_tags),
+		FLX_TEST(test_registry_merges_contexts),
+		FLX_TEST(test_registry_takes_a_group_of_readers),
+		FLX_TEST(test_registry_resizes_a_group_with_contexts),
 		FLX_TEST(test_registry_places_by_key_and_context),
 		FLX_TEST(test_registry_spreads_single_groups),
 		FLX_TEST(test_registry_resolves_streams_and_listeners),

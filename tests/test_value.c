@@ -184,6 +184,44 @@ static void test_seconds_may_have_a_fraction(void)
 	}
 }
 
+static void test_capacity_is_a_number_and_perhaps_a_limit(void)
+{
+	static const struct {
+		const char *text;
+		const char *why;
+		uint32_t capacity, limit;
+	} rows[] = {
+		{"1", NULL, 1, 0},
+		{"1000", NULL, 1000, 0},
+		{"1:1", NULL, 1, 1},
+		{"10:1000", NULL, 10, 1000},
+		{"1001", "out of range", 0, 0},
+		{"10:1001", "out of range", 0, 0},
+		{"0", "out of range", 0, 0},
+		{"0:10", "out of range", 0, 0},
+		{"10:9", "limit below the capacity", 0, 0},
+		{"10:0", "limit below the capacity", 0, 0},
+		{"4294967297", "out of range", 0, 0},
+		{"1:18446744073709551617", "out of range", 0, 0},
+		{"", "not a number of contexts", 0, 0},
+		{":", "not a number of contexts", 0, 0},
+		{":5", "not a number of contexts", 0, 0},
+		{"5:", "not a number of contexts", 0, 0},
+		{"5:6:7", "not a number of contexts", 0, 0},
+		{"-5", "not a number of contexts", 0, 0},
+		{"5 ", "not a number of contexts", 0, 0},
+		{"5:x", "not a number of contexts", 0, 0},
+	};
+
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		uint32_t capacity = 0, limit = 0;
+
+		CU_ASSERT_TRUE(same(flx_value_capacity(rows[i].text, 1000, &capacity, &limit),
+				    rows[i].why));
+		CU_ASSERT(rows[i].why || (capacity == rows[i].capacity && limit == rows[i].limit));
+	}
+}
+
 int main(void)
 {
 	static const struct flx_test tests[] = {
@@ -192,6 +230,7 @@ int main(void)
 		FLX_TEST(test_cpus_are_listed_in_the_order_written),
 		FLX_TEST(test_hex_is_of_the_exact_size),
 		FLX_TEST(test_seconds_may_have_a_fraction),
+		FLX_TEST(test_capacity_is_a_number_and_perhaps_a_limit),
 		{0},
 	};
 
