@@ -167,7 +167,8 @@ static int plan_nodes(const struct flx_context_type *type, const struct flx_type
 		}
 		conf->node[n].ready = conf->node[n].first + ready;
 		conf->node[n].bump = conf->node[n].first + bump;
-		conf->node[n].end = next = conf->node[n].first + limit;
+		next = (uint64_t)conf->node[n].first + limit;
+		conf->node[n].end = (uint32_t)next;
 	}
 	return 0;
 }
@@ -181,8 +182,11 @@ static int map_nodes(struct flx_context_type *type, const struct flx_type_shape 
 
 		if (error)
 			return error;
-		if (type->files)
-			flx_file_set(&type->files->node[n], type->file_type, FLX_FILE_READY, ready);
+		if (!type->files)
+			continue;
+		flx_file_set(&type->files->node[n], type->file_type, FLX_FILE_READY, ready);
+		flx_file_set(&type->files->node[n], type->file_type, FLX_FILE_TTL,
+			     type->layout.ttl_ticks);
 	}
 	return 0;
 }
@@ -216,7 +220,7 @@ static void make_single(struct flx_context_type *type)
 	}
 	if (!flx_record_live(record))
 		flx_record_assign(&type->layout, record,
-				  (uint32_t)flx_siphash13(type->seed, NULL, 0), NULL);
+				  (uint32_t)flx_siphash13(type->seed, type->blank, 0), type->blank);
 	type->single = record;
 	if (type->slab.bumped)
 		type->slab.bumped(type->slab.bumped_argument, 0, 1);

@@ -4,7 +4,6 @@
  */
 #include "fabric/worker.h"
 
-#include "context-store/record.h"
 #include "fabric/edge/udp.h"
 
 /* Messages whose lines are asked for ahead of the one that is worked on. */
@@ -222,13 +221,20 @@ static void commit_sends(struct flx_worker *worker)
 	call->sends = worker->sends;
 }
 
+/* The context that a handler works on. Its type is NULL where there is none to commit. */
+struct binding {
+	struct flx_context_type *type;
+	struct flx_record *record;
+	uint16_t slice;
+};
+
 /*
- * What is left to do after a call that failed, made messages, or kept its own. Then its context, if
- * it has a @record, is committed as in the common case, and so are the sends when they become many.
+ * What is left to do after a call that failed, made messages, kept its own, or deletes its context.
+ * Then its context is committed as in the common case, and so are the sends when they become many.
  * 0, or the errno.
  */
 static uint32_t settle(struct flx_worker *worker, struct flx_elem *first, struct flx_msg *msg,
-		       int result, struct flx_record *record, struct flx_fluxion_stats *stats)
+		       int result, const struct binding *bound, struct flx_fluxion_stats *stats)
 {
 	bool deletes;
 	uint32_t error = flx_call_settle(&worker->call, first, msg, result, stats, &deletes);
@@ -237,8 +243,10 @@ static uint32_t settle(struct flx_worker *worker, struct flx_elem *first, struct
 		flx_stats_fail(stats, error);
 		return error;
 	}
-	if (record && !deletes)
-		flx_record_commit(record);
+	if (bound->type && deletes)
+		flx_context_delete(bound->type, worker->index, bound->slice, bound->record);
+	else if (bound->type)
+		flx_context_commit(bound->type, worker->index, bound->record);
 	if (worker->call.sends >= &worker->sends[FLX_BATCH])
 		commit_sends(worker);
 	return 0;
@@ -246,12 +254,13 @@ static uint32_t settle(struct flx_worker *worker, struct flx_elem *first, struct
 
 /*
  * Runs the handler for one message; 0, or the errno that it failed under. After a failure nothing
- * of it is left; after success its context is committed (@record, NULL: none), before its sends can
- * go.
+ * of it is left; after success its context is committed, before its sends can go.
  */
-static inline uint32_t handle(struct flx_worker *worker, flx_handler_fn handler,
-			      const struct flx_elem *elem, struct flx_record *record, void *context,
-			      struct flx_fluxion_stats *stats)
+static inline __attribute__((always_inline)) uint32_t handle(struct flx_worker *worker,
+							     flx_handler_fn handler,
+							     const struct flx_elem *elem,
+							     struct binding bound, void *context,
+							     struct flx_fluxion_stats *stats)
 {
 	struct flx_call *call = &worker->call;
 	struct flx_elem *first = call->sends;
@@ -261,9 +270,9 @@ static inline uint32_t handle(struct flx_worker *worker, flx_handler_fn handler,
 	result = handler(call, elem->msg, context);
 	/* The common case: sent its message, made none, failed nowhere. */
 	if (unlikely(result || call->unusual || call->given.msg != FLX_MSG_SENT))
-		return settle(worker, first, elem->msg, result, record, stats);
-	if (record)
-		flx_record_commit(record);
+		return settle(worker, first, elem->msg, result, &bound, stats);
+	if (bound.type)
+		flx_context_commit(bound.type, worker->index, bound.record);
 	return 0;
 }
 
@@ -275,7 +284,7 @@ static uint32_t run_plain(struct flx_worker *worker, const struct flx_fluxion_en
 	uint32_t bad = 0;
 
 	for (uint32_t i = 0; i < count; i++)
-		if (unlikely(handle(worker, handler, &elems[i], NULL, NULL, stats)))
+		if (unlikely(handle(worker, handler, &elems[i], (struct binding){0}, NULL, stats)))
 			bad++;
 	return count - bad;
 }
@@ -320,6 +329,28 @@ static void gather_keys(const struct flx_fluxion_entry *fluxion, const struct fl
 	}
 }
 
+/* Contexts of a fluxion that only reads: no copy, and none is made. */
+static uint32_t run_readonly(struct flx_worker *worker, const struct flx_fluxion_entry *fluxion,
+			     const struct flx_elem *elems, uint32_t count,
+			     struct flx_fluxion_stats *stats)
+{
+	const struct flx_context_type *type = worker->shared->context_types[fluxion->group];
+	struct flx_record **records = worker->batch_records;
+	uint32_t bad = 0;
+
+	gather_keys(fluxion, elems, count, worker->batch_keys, worker->batch_slices);
+	flx_context_find(type, worker->batch_slices, worker->batch_keys, count, records);
+	for (uint32_t i = 0; i < count; i++) {
+		const void *context = flx_context_view(type, worker->index, records[i]);
+
+		/* A handler's context is not const: most write it. */
+		if (unlikely(handle(worker, fluxion->handler, &elems[i], (struct binding){0},
+				    (void *)(uintptr_t)context, stats)))
+			bad++;
+	}
+	return count - bad;
+}
+
 static uint32_t run_context(struct flx_worker *worker, const struct flx_fluxion_entry *fluxion,
 			    const struct flx_elem *elems, uint32_t count,
 			    struct flx_fluxion_stats *stats)
@@ -331,8 +362,9 @@ static uint32_t run_context(struct flx_worker *worker, const struct flx_fluxion_
 	uint32_t good = 0;
 
 	gather_keys(fluxion, elems, count, keys, slices);
-	flx_store_bind(type, worker->index, slices, keys, count, records);
+	flx_context_bind(type, worker->index, slices, keys, count, records);
 	for (uint32_t i = 0; i < count; i++) {
+		struct binding bound = {type, records[i], slices[i]};
 		void *context;
 
 		if (unlikely(!records[i])) {
@@ -340,12 +372,11 @@ static uint32_t run_context(struct flx_worker *worker, const struct flx_fluxion_
 			flx_worker_end(worker, elems[i].msg);
 			continue;
 		}
-		context = flx_record_open(&type->layout, records[i]);
-		if (likely(!handle(worker, fluxion->handler, &elems[i], records[i], context,
-				   stats)))
+		context = flx_context_open(type, worker->index, slices[i], records[i]);
+		if (likely(!handle(worker, fluxion->handler, &elems[i], bound, context, stats)))
 			good++;
 	}
-	flx_store_settle(type, worker->index);
+	flx_context_settle(type, worker->index);
 	return good;
 }
 
@@ -384,6 +415,8 @@ static void run_batch(struct flx_worker *worker, uint32_t number, const struct f
 	} else if (unlikely(number == FLX_FLUXION_TX)) {
 		route_tx(worker, elems, count);
 		good = count;
+	} else if (fluxion->has_context && fluxion->readonly) {
+		good = run_readonly(worker, fluxion, elems, count, stats);
 	} else if (fluxion->has_context) {
 		good = run_context(worker, fluxion, elems, count, stats);
 	} else if (fluxion->batch) {

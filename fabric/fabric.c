@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include <arpa/inet.h>
+#include <inttypes.h>
 #include <stdlib.h>
 
 #include <rte_cycles.h>
@@ -8,6 +9,7 @@
 #include <rte_lcore.h>
 #include <urcu-qsbr.h>
 
+#include "fabric/contexts.h"
 #include "fabric/fabric_state.h"
 #include "fabric/memory.h"
 #include "pmd-config/pool.h"
@@ -138,6 +140,8 @@ static int start_ports(struct flx_fabric *fabric, const struct flx_options *opti
 		if (error)
 			return error;
 		fabric->ports_started++;
+		/* One key for all ports: a flow's contexts are found again whichever it came by. */
+		conf.rss_key = fabric->port[0].rss.key;
 		describe_edge(fabric, p);
 		rte_ether_format_addr(mac, sizeof(mac), &port->mac);
 		inet_ntop(AF_INET, &setup->address[p].ip, ip, sizeof(ip));
@@ -151,33 +155,95 @@ static int start_ports(struct flx_fabric *fabric, const struct flx_options *opti
 	return 0;
 }
 
-static int start_contexts(struct flx_fabric *fabric)
+/* What a worker's lcore is told when contexts are found again. */
+struct job {
+	struct flx_store *store;
+	uint32_t worker;
+};
+
+/* One step of finding contexts again, made by all workers at once on CPUs of their own. */
+static int run_on_workers(struct flx_fabric *fabric, int (*step)(void *job), struct job *job)
 {
-	struct flx_registry *registry = &fabric->registry;
-	struct flx_shared *shared = &fabric->shared;
+	uint32_t count = fabric->shared.worker_count;
+	int error = 0;
 
-	shared->context_types = calloc(registry->group_count, sizeof(*shared->context_types));
-	if (!shared->context_types)
-		return -ENOMEM;
-	for (uint32_t g = 0; g < registry->group_count; g++) {
-		const struct flx_group *group = &registry->group[g];
-		struct flx_context_type_conf conf = {
-			.name = group->name,
-			.key_size = group->key_size,
-			.context_size = group->context_size,
-			.capacity = group->key ? group->context_capacity : 1,
-			.worker_count = shared->worker_count,
-			.huge = fabric->setup.huge,
-			.init = group->context_init,
-		};
-
-		if (!group->context_size)
-			continue;
-		shared->context_types[g] = flx_context_type_alloc(&conf);
-		if (!shared->context_types[g])
-			return -ENOMEM;
+	for (uint32_t w = 0; w < count; w++) {
+		job[w] = (struct job){fabric->shared.store, w};
+		error = rte_eal_remote_launch(step, &job[w], w + 1);
+		if (error) {
+			count = w;
+			break;
+		}
 	}
-	return 0;
+	for (uint32_t w = 0; w < count; w++) {
+		int result = rte_eal_wait_lcore(w + 1);
+
+		error = error ? error : result;
+	}
+	return error;
+}
+
+static int scan_job(void *argument)
+{
+	struct job *job = argument;
+
+	return flx_store_scan(job->store, job->worker);
+}
+
+static int enter_job(void *argument)
+{
+	struct job *job = argument;
+
+	return flx_store_enter(job->store, job->worker);
+}
+
+static void report_found(const struct flx_options *options, const struct flx_store_found *found,
+			 uint64_t spent_us, FILE *out)
+{
+	if (out && options->store)
+		fprintf(out, "store %s: %" PRIu64 " contexts found in %.1f ms\n", options->store,
+			found->contexts, (double)spent_us / 1e3);
+	if (out && found->upgraded)
+		fprintf(out, "store %s: %" PRIu64 " contexts upgraded\n", options->store,
+			found->upgraded);
+	if (found->damaged)
+		flx_warn("%" PRIu64 " damaged contexts: left out, and their memory unused; what "
+			 "they were is in the store's files; a dump restored elsewhere has the "
+			 "rest",
+			 found->damaged);
+}
+
+/* Opens the store, and finds what an earlier process has left there. */
+static int start_contexts(struct flx_fabric *fabric, const struct flx_options *options, FILE *out)
+{
+	struct flx_shared *shared = &fabric->shared;
+	int32_t numa[FLX_WORKERS_MAX];
+	struct job job[FLX_WORKERS_MAX];
+	struct flx_contexts_conf conf = {
+		.path = options->store,
+		.huge = fabric->setup.huge,
+		.worker_numa = numa,
+		.rss = shared->port_count ? &fabric->port[0].rss : NULL,
+	};
+	uint64_t start_tsc = rte_rdtsc();
+	struct flx_store_found found;
+	int error;
+
+	for (uint32_t w = 0; w < shared->worker_count; w++)
+		numa[w] = fabric->setup.plan.worker[w].numa;
+	error = flx_contexts_open(shared, &conf);
+	if (!error)
+		error = flx_store_prepare(shared->store);
+	if (!error)
+		error = run_on_workers(fabric, scan_job, job);
+	if (!error)
+		error = run_on_workers(fabric, enter_job, job);
+	if (error)
+		return error;
+	flx_store_finish(shared->store, &found);
+	report_found(options, &found,
+		     (rte_rdtsc() - start_tsc) * 1000000 / shared->tsc_hz, out);
+	return flx_store_start(shared->store);
 }
 
 /* Queue q of a port is worker q's. A worker without one sends by the worker that shares its place.
@@ -245,10 +311,6 @@ static int start_workers(struct flx_fabric *fabric)
 	uint32_t count = shared->worker_count;
 	int error;
 
-	shared->registry = &fabric->registry;
-	shared->start_tsc = rte_rdtsc();
-	shared->tsc_hz = rte_get_tsc_hz();
-	shared->stall_tsc = shared->tsc_hz / 1000 * TX_STALL_MS;
 	flx_credit_pool_init(&shared->credits, fabric->setup.credits);
 	shared->workers = calloc(count, sizeof(*shared->workers));
 	shared->lanes =
@@ -286,13 +348,17 @@ int flx_fabric_start(struct flx_fabric **out_fabric, struct flx_program *program
 	if (error)
 		goto err_stop;
 	fabric->eal_started = true;
+	fabric->shared.registry = &fabric->registry;
+	fabric->shared.start_tsc = rte_rdtsc();
+	fabric->shared.tsc_hz = rte_get_tsc_hz();
+	fabric->shared.stall_tsc = fabric->shared.tsc_hz / 1000 * TX_STALL_MS;
 	error = start_pools(fabric);
 	if (!error)
 		error = start_edges(fabric);
 	if (!error)
 		error = start_ports(fabric, options, out);
 	if (!error)
-		error = start_contexts(fabric);
+		error = start_contexts(fabric, options, out);
 	if (!error)
 		error = start_workers(fabric);
 	if (error)
@@ -418,10 +484,7 @@ uint32_t flx_fabric_stop(struct flx_fabric *fabric, struct flx_ledger *ledger)
 	for (uint32_t p = 0; p < fabric->ports_started; p++)
 		kept += flx_port_stop(&fabric->port[p]);
 	free_workers(shared);
-	for (uint32_t g = 0; shared->context_types && g < fabric->registry.group_count; g++)
-		if (shared->context_types[g])
-			flx_context_type_free(shared->context_types[g]);
-	free(shared->context_types);
+	flx_contexts_close(shared);
 	if (shared->arp)
 		flx_arp_free(shared->arp);
 	free(fabric->udp_listeners);

@@ -86,7 +86,7 @@ void flx_fabric_ledger(struct flx_fabric *fabric, struct flx_ledger *ledger)
 	flx_stats_balance(ledger);
 	for (uint32_t g = 0; g < fabric->registry.group_count; g++)
 		if (shared->context_types[g])
-			ledger->contexts += flx_context_type_count(shared->context_types[g]);
+			ledger->contexts += flx_context_count(shared->context_types[g]);
 	ledger->pool_size = fabric->buffers;
 	ledger->pool_free = rte_mempool_avail_count(shared->pool);
 	fabric->previous = *ledger;

@@ -205,6 +205,21 @@ void flx_worker_snapshot(struct flx_worker *worker, uint32_t number)
 	atomic_store_explicit(&worker->snapshot_done, number, memory_order_release);
 }
 
+/* Contexts whose time is over, a few per turn. Nothing is bound here. */
+static void sweep_contexts(struct flx_worker *worker)
+{
+	struct flx_shared *shared = worker->shared;
+
+	flx_store_turn(shared->store, worker->index, worker->now_tsc);
+	for (uint32_t i = 0; i < shared->sweep_count; i++) {
+		uint16_t group = shared->sweep_groups[i];
+
+		flx_sweep_turn(shared->context_types[group], worker->index,
+			       worker->routes->route[group].owner, worker->now_tsc,
+			       shared->tsc_hz);
+	}
+}
+
 /* End of a turn: quiescent for RCU, one clock read, snapshot if one is wanted. */
 static void account(struct flx_worker *worker, uint32_t work)
 {
@@ -238,6 +253,7 @@ uint32_t flx_worker_turn(struct flx_worker *worker)
 		poll_arp(worker);
 	flush_lanes(worker);
 	work += flush_ports(worker);
+	sweep_contexts(worker);
 	account(worker, work);
 	return work;
 }

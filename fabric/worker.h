@@ -41,7 +41,10 @@ enum flx_run_state {
 struct flx_shared {
 	const struct flx_registry *registry;
 	struct flx_routes *routes;		 /* under RCU */
+	struct flx_store *store;
 	struct flx_context_type **context_types; /* by group; NULL: the group has none */
+	const uint16_t *sweep_groups; /* whose contexts end or give way by themselves */
+	uint32_t sweep_count;
 	struct flx_worker **workers;
 	struct flx_lane *lanes;	  /* from * worker_count + to */
 	struct rte_mempool *pool; /* messages */

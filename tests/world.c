@@ -5,33 +5,16 @@
 
 #include <rte_cycles.h>
 
+#include "fabric/contexts.h"
 #include "fabric/memory.h"
 
 static int make_contexts(struct flx_world *world)
 {
-	struct flx_shared *shared = &world->shared;
+	const struct flx_contexts_conf conf = {0};
+	struct flx_store_found found;
+	int error = flx_contexts_open(&world->shared, &conf);
 
-	shared->context_types = calloc(world->registry.group_count, sizeof(*shared->context_types));
-	if (!shared->context_types)
-		return -ENOMEM;
-	for (uint32_t g = 0; g < world->registry.group_count; g++) {
-		const struct flx_group *group = &world->registry.group[g];
-		const struct flx_context_type_conf conf = {
-			.name = group->name,
-			.key_size = group->key_size,
-			.context_size = group->context_size,
-			.capacity = group->key ? group->context_capacity : 1,
-			.worker_count = shared->worker_count,
-			.init = group->context_init,
-		};
-
-		if (!group->context_size)
-			continue;
-		shared->context_types[g] = flx_context_type_alloc(&conf);
-		if (!shared->context_types[g])
-			return -ENOMEM;
-	}
-	return 0;
+	return error ? error : flx_store_attach(world->shared.store, &found);
 }
 
 static int make_lanes(struct flx_world *world)
@@ -113,10 +96,7 @@ void flx_world_fini(struct flx_world *world)
 			flx_lane_fini(&shared->lanes[i]);
 	for (uint32_t w = 0; shared->workers && w < shared->worker_count; w++)
 		flx_worker_free(shared->workers[w]);
-	for (uint32_t g = 0; shared->context_types && g < world->registry.group_count; g++)
-		if (shared->context_types[g])
-			flx_context_type_free(shared->context_types[g]);
-	free(shared->context_types);
+	flx_contexts_close(shared);
 	free(shared->workers);
 	flx_memory_free(shared->lanes);
 	flx_routes_free(shared->routes);

@@ -239,7 +239,7 @@ static void check_rest(struct sim *sim)
 			continue;
 		for (uint32_t k = 0; k < sim->shape.keys; k++)
 			committed += oracle->commits[g][k] > first;
-		count = flx_context_type_count(sim->world.shared.context_types[g]);
+		count = flx_context_count(sim->world.shared.context_types[g]);
 		if (count != committed)
 			sim_fail(oracle,
 				 "group %s has %" PRIu64 " contexts; %" PRIu64 " were committed",
