@@ -250,6 +250,7 @@ static int start_workers(struct flx_fabric *fabric)
 		if (!error)
 			fabric->workers_launched++;
 	}
+	flx_fabric_watch_start(fabric);
 	return error;
 }
 
@@ -315,6 +316,7 @@ int flx_fabric_drain(struct flx_fabric *fabric, uint32_t timeout_ms,
 		return -ENOMEM;
 	atomic_store_explicit(&fabric->shared.state, FLX_DRAIN, memory_order_relaxed);
 	while (rte_rdtsc() < deadline) {
+		flx_fabric_watch(fabric);
 		flx_fabric_ledger(fabric, ledger);
 		/*
 		 * Twice: the workers are looked at one after the other, and a message may slip from

@@ -218,6 +218,8 @@ static void account(struct flx_worker *worker, uint32_t work)
 		stats->busy_tsc += now - worker->now_tsc;
 	worker->now_tsc = now;
 	urcu_qsbr_quiescent_state();
+	/* Pairs with the acquire of whoever waits for the turn to end: see struct flx_pulse. */
+	atomic_store_explicit(&worker->pulse.turns, stats->turns, memory_order_release);
 	worker->routes = rcu_dereference(worker->shared->routes);
 	wanted = atomic_load_explicit(&worker->shared->snapshot_wanted, memory_order_relaxed);
 	if (unlikely(wanted != atomic_load_explicit(&worker->snapshot_done, memory_order_relaxed)))
@@ -279,7 +281,10 @@ static void rest(struct flx_worker *worker)
 	}
 	/* Offline: no grace period waits for a sleeper, and it holds no pointer meanwhile. */
 	urcu_qsbr_thread_offline();
+	atomic_store_explicit(&worker->pulse.away, 1, memory_order_release);
 	flx_idle_sleep(&worker->idle);
+	atomic_store_explicit(&worker->pulse.away, 0, memory_order_relaxed);
+	/* Ends with a full fence, so that what is read under RCU comes after away. */
 	urcu_qsbr_thread_online();
 	worker->routes = rcu_dereference(worker->shared->routes);
 	/* The time asleep is not part of the turn that follows. */

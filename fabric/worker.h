@@ -18,6 +18,7 @@
 #include "fabric/registry.h"
 #include "fabric/route.h"
 #include "fabric/stats.h"
+#include "fabric/watch.h"
 #include "scheduler/idle.h"
 
 /*
@@ -108,8 +109,10 @@ struct flx_worker {
 	uint16_t batch_slices[FLX_BATCH];
 	uint8_t batch_keys[FLX_BATCH * FLX_KEY_MAX];
 
+	/* Written by the worker every turn and batch; read by other threads. */
+	alignas(FLX_CACHE_LINE) struct flx_pulse pulse;
 	/* Snapshot: written by the worker when asked, then read by the control thread. */
-	alignas(FLX_CACHE_LINE) _Atomic uint32_t snapshot_done;
+	_Atomic uint32_t snapshot_done;
 	struct flx_stats *snapshot;
 	uint32_t *snapshot_pending; /* by fluxion number */
 
