@@ -376,6 +376,7 @@ static void run_batch(struct flx_worker *worker, uint32_t number, const struct f
 	struct flx_fluxion_stats *stats = &worker->stats->fluxion[number];
 	uint32_t good;
 
+	atomic_store_explicit(&worker->pulse.fluxion, number, memory_order_relaxed);
 	worker->call.targets = fluxion->targets;
 	if (unlikely(number == FLX_FLUXION_ARP)) {
 		good = run_arp(worker, elems, count);
@@ -391,6 +392,7 @@ static void run_batch(struct flx_worker *worker, uint32_t number, const struct f
 	}
 	stats->handled += good;
 	commit_sends(worker);
+	atomic_store_explicit(&worker->pulse.fluxion, FLX_FLUXION_NONE, memory_order_relaxed);
 }
 
 /* A batch off the head of a fluxion's vector. */

@@ -138,7 +138,7 @@ class Pcap(harness.TestCase):
             write_pcap(came, [request(mac, CLIENTS[0], 40000, b"x")])
             with Fabric(harness.BUILD / "tests/e2e/hang.so", "--dev", "--port",
                         f"pcap:{came},{went}", "--ip", "198.18.0.1/24") as fabric:
-                fabric.wait_for(lambda: "worker 0 does not answer" in fabric.output(), "the hang")
+                fabric.wait_for(lambda: "fluxion 'never' runs" in fabric.output(), "the hang")
                 fabric.process.send_signal(signal.SIGINT)
                 time.sleep(0.2)
                 result = fabric.stop(signal.SIGINT)
