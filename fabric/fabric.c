@@ -8,6 +8,7 @@
 #include <rte_lcore.h>
 #include <urcu-qsbr.h>
 
+#include "fabric/crash.h"
 #include "fabric/fabric_state.h"
 #include "fabric/memory.h"
 #include "pmd-config/pool.h"
@@ -245,6 +246,7 @@ static int start_workers(struct flx_fabric *fabric)
 	if (!shared->workers || !shared->lanes || !shared->routes)
 		return -ENOMEM;
 	error = make_workers(fabric);
+	flx_crash_start();
 	for (uint32_t w = 0; !error && w < count; w++) {
 		error = rte_eal_remote_launch(flx_worker_run, shared->workers[w], w + 1);
 		if (!error)
@@ -379,6 +381,7 @@ static bool stop_workers(struct flx_fabric *fabric)
 		stopped &= stop_worker(fabric, w);
 	if (!stopped)
 		return false;
+	flx_crash_stop();
 	for (uint32_t w = 0; w < fabric->workers_launched; w++)
 		flx_worker_abandon(fabric->shared.workers[w]);
 	return true;

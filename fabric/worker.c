@@ -6,6 +6,7 @@
 #include <rte_cycles.h>
 #include <urcu-qsbr.h>
 
+#include "fabric/crash.h"
 #include "fabric/memory.h"
 
 /* Turns between two looks at clocks that need not be exact (ARP retries). */
@@ -296,7 +297,15 @@ static void rest(struct flx_worker *worker)
 int flx_worker_run(void *argument)
 {
 	struct flx_worker *worker = argument;
+	const struct flx_crash_scene scene = {
+		.worker = worker->index,
+		.pulse = &worker->pulse,
+		.fluxion_count = worker->stats->fluxion_count,
+		.fluxions = worker->fluxions,
+		.stats = worker->stats,
+	};
 
+	flx_crash_enter(&scene);
 	/* The kernel adds up to 50 us to a sleep unless told not to. */
 	prctl(PR_SET_TIMERSLACK, 1);
 	urcu_qsbr_register_thread();
@@ -309,6 +318,7 @@ int flx_worker_run(void *argument)
 			rest(worker);
 	}
 	urcu_qsbr_unregister_thread();
+	flx_crash_leave();
 	return 0;
 }
 
