@@ -28,7 +28,7 @@ static _Thread_local alignas(16) uint8_t stack[STACK_SIZE];
 static _Thread_local struct flx_crash_scene scene;
 static _Thread_local bool is_worker, has_stack;
 
-/* ------------------------------------------------------- in the handler: async-signal-safe calls */
+/* ------------------------------------------------------ in the handler: async-signal-safe calls */
 
 struct line {
 	char text[512];

@@ -5,9 +5,9 @@
  *
  * For SIGSEGV, SIGBUS, SIGFPE, SIGILL and SIGABRT, which is how FLX_VERIFY stops. The line is one
  * write, made of what was laid out before by a signal handler that calls nothing else; then the
- * signal does what it always did, with a core of the place where it struck. A worker has a stack for
- * it apart, so that a stack that has overflowed is told of as well. A signal that the process handles
- * already, as sanitizers do, stays with its handler.
+ * signal does what it always did, with a core of the place where it struck. A worker has a stack
+ * for it apart, so that a stack that has overflowed is told of as well. A signal that the process
+ * handles already, as sanitizers do, stays with its handler.
  */
 #pragma once
 

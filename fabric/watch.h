@@ -7,9 +7,9 @@
  * memory that is freed after a grace period. What is decided takes its clock and counts as
  * arguments; fabric_watch.c reads them and tells the operator.
  *
- * A stall is told after 1, 2, 4 .. 64 s, then every 64 s, and so is its end. Time in which the watch
- * itself did not run does not count: a process that was stopped as a whole (SIGSTOP, a debugger, a
- * suspended machine) has no stalled worker.
+ * A stall is told after 1, 2, 4 .. 64 s, then every 64 s, and so is its end. Time in which the
+ * watch itself did not run does not count: a process that was stopped as a whole (SIGSTOP, a
+ * debugger, a suspended machine) has no stalled worker.
  */
 #pragma once
 
@@ -17,7 +17,7 @@
 
 #include "fabric/base.h"
 
-/* Between two looks. Longer, and 1 s is told late; shorter gains nothing that a person would see. */
+/* Between two looks. Longer, and 1 s is told late; shorter gains nothing that a person sees. */
 #define FLX_WATCH_PERIOD_MS 250
 
 /*
