@@ -303,21 +303,57 @@ static uint32_t run_whole(struct flx_worker *worker, const struct flx_fluxion_en
 	return 0;
 }
 
-/* Keys of a batch, one after the other, and each message's lines on their way into the cache. */
-static void gather_keys(const struct flx_fluxion_entry *fluxion, const struct flx_elem *elems,
-			uint32_t count, uint8_t *keys, uint16_t *slices)
+/* Moves what is left of a batch together, in batch_elems, for @elems may lie on a lane. */
+static uint32_t close_up(struct flx_worker *worker, const struct flx_elem **elems, uint32_t count,
+			 uint32_t key_size, uint64_t gone)
 {
-	uint32_t size = fluxion->key_size;
+	uint8_t *keys = worker->batch_keys;
+	uint32_t kept = 0;
 
 	for (uint32_t i = 0; i < count; i++) {
-		if (i + PREFETCH_AHEAD < count)
-			rte_prefetch0(elems[i + PREFETCH_AHEAD].msg);
-		slices[i] = elems[i].slice;
-		/* It succeeded when the message was routed, and is pure. */
-		if (size)
-			FLX_VERIFY(find_key(fluxion, elems[i].msg, keys + i * size) == 0);
+		if (gone & 1ull << i)
+			continue;
+		worker->batch_elems[kept] = (*elems)[i];
+		worker->batch_slices[kept] = worker->batch_slices[i];
+		memmove(keys + kept * key_size, keys + i * key_size, key_size);
+		kept++;
 	}
+	*elems = worker->batch_elems;
+	return kept;
 }
+
+/*
+ * Keys of a batch, one after the other, and each message's lines on their way into the cache. A
+ * message whose key function fails, though it did not when the message was routed, is dropped.
+ * Returns how many are left; if not all, @elems become these.
+ */
+static uint32_t gather_keys(struct flx_worker *worker, const struct flx_fluxion_entry *fluxion,
+			    const struct flx_elem **elems, uint32_t count,
+			    struct flx_fluxion_stats *stats)
+{
+	const struct flx_elem *elem = *elems;
+	uint32_t size = fluxion->key_size;
+	uint64_t gone = 0;
+
+	for (uint32_t i = 0; i < count; i++) {
+		int error;
+
+		if (i + PREFETCH_AHEAD < count)
+			rte_prefetch0(elem[i + PREFETCH_AHEAD].msg);
+		worker->batch_slices[i] = elem[i].slice;
+		if (!size)
+			continue;
+		error = find_key(fluxion, elem[i].msg, worker->batch_keys + i * size);
+		if (unlikely(error)) {
+			flx_stats_fail(stats, 0u - (uint32_t)error);
+			flx_worker_end(worker, elem[i].msg);
+			gone |= 1ull << i;
+		}
+	}
+	return likely(!gone) ? count : close_up(worker, elems, count, size, gone);
+}
+
+static_assert(FLX_BATCH <= 64, "gone is one word");
 
 static uint32_t run_context(struct flx_worker *worker, const struct flx_fluxion_entry *fluxion,
 			    const struct flx_elem *elems, uint32_t count,
@@ -329,7 +365,7 @@ static uint32_t run_context(struct flx_worker *worker, const struct flx_fluxion_
 	uint8_t *keys = worker->batch_keys;
 	uint32_t good = 0;
 
-	gather_keys(fluxion, elems, count, keys, slices);
+	count = gather_keys(worker, fluxion, &elems, count, stats);
 	flx_store_bind(type, worker->index, slices, keys, count, records);
 	for (uint32_t i = 0; i < count; i++) {
 		void *context;

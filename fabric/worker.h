@@ -104,7 +104,8 @@ struct flx_worker {
 	struct flx_tx tx[FLX_PORTS_MAX];
 	struct flx_call call;
 	struct flx_elem sends[FLX_SENDS_ROOM];
-	/* The batch that binds contexts now. */
+	/* The batch that binds contexts now; elems only when some of it were dropped. */
+	struct flx_elem batch_elems[FLX_BATCH];
 	struct flx_record *batch_records[FLX_BATCH];
 	uint16_t batch_slices[FLX_BATCH];
 	uint8_t batch_keys[FLX_BATCH * FLX_KEY_MAX];
