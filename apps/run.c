@@ -99,21 +99,39 @@ static void print_status(struct run *run)
 	uint64_t us = now_us();
 
 	flx_fabric_ledger(run->fabric, ledger);
-	run->current ^= 1;
-	flx_status_print(stdout, &run->ledger[run->current], ledger, us - run->start_us,
+	flx_status_print(stdout, &run->ledger[run->current ^ 1], ledger, us - run->start_us,
 			 us > run->last_us ? us - run->last_us : 1);
+	/* The next rates are of the time since the last status that had any. */
+	if (ledger->stalled_workers)
+		return;
+	run->current ^= 1;
 	run->last_us = us;
 }
 
+/* Looks after the workers until @until_us; true when a signal said to stop. */
+static bool watch_until(struct run *run, uint64_t until_us)
+{
+	uint64_t us;
+
+	while ((us = now_us()) < until_us) {
+		uint64_t look_us = us + FLX_WATCH_PERIOD_MS * 1000u;
+
+		if (wait_for_signal(look_us < until_us ? look_us : until_us))
+			return true;
+		flx_fabric_watch(run->fabric);
+	}
+	return wait_for_signal(0);
+}
+
 /* The life of a running fabric: a status line per second until something ends it. */
-static void watch(struct run *run, uint64_t duration_us)
+static void attend(struct run *run, uint64_t duration_us)
 {
 	uint64_t tick_us;
 
 	run->start_us = run->last_us = now_us();
 	run->end_us = duration_us ? run->start_us + duration_us : UINT64_MAX;
 	for (tick_us = run->start_us + STATUS_PERIOD_US;; tick_us += STATUS_PERIOD_US) {
-		if (wait_for_signal(tick_us < run->end_us ? tick_us : run->end_us))
+		if (watch_until(run, tick_us < run->end_us ? tick_us : run->end_us))
 			return;
 		if (tick_us > run->end_us)
 			return;
@@ -204,7 +222,7 @@ int flx_run(const struct flx_args *args)
 	if (rc)
 		goto err_start;
 	fflush(stdout);
-	watch(run, args->duration_us);
+	attend(run, args->duration_us);
 	drain(run);
 	status = stop(run);
 	flx_unload_app(&app);

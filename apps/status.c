@@ -31,6 +31,12 @@ void flx_status_print(FILE *out, const struct flx_ledger *before, const struct f
 {
 	uint64_t refused = per_second(sum_refused(before), sum_refused(now), period_us);
 
+	if (now->stalled_workers) {
+		fprintf(out, "%8.1f s  workers stalled: %" PRIu32 "; no figures without them\n",
+			(double)elapsed_us / 1e6, now->stalled_workers);
+		fflush(out);
+		return;
+	}
 	fprintf(out,
 		"%8.1f s  rx %" PRIu64 "/s  tx %" PRIu64 "/s  handled %" PRIu64 "/s  drops %" PRIu64
 		"/s  in flight %" PRId64 "  contexts %" PRIu64 "  busy",

@@ -313,21 +313,57 @@ static uint32_t run_whole(struct flx_worker *worker, const struct flx_fluxion_en
 	return 0;
 }
 
-/* Keys of a batch, one after the other, and each message's lines on their way into the cache. */
-static void gather_keys(const struct flx_fluxion_entry *fluxion, const struct flx_elem *elems,
-			uint32_t count, uint8_t *keys, uint16_t *slices)
+/* Moves what is left of a batch together, in batch_elems, for @elems may lie on a lane. */
+static uint32_t close_up(struct flx_worker *worker, const struct flx_elem **elems, uint32_t count,
+			 uint32_t key_size, uint64_t gone)
 {
-	uint32_t size = fluxion->key_size;
+	uint8_t *keys = worker->batch_keys;
+	uint32_t kept = 0;
 
 	for (uint32_t i = 0; i < count; i++) {
-		if (i + PREFETCH_AHEAD < count)
-			rte_prefetch0(elems[i + PREFETCH_AHEAD].msg);
-		slices[i] = elems[i].slice;
-		/* It succeeded when the message was routed, and is pure. */
-		if (size)
-			FLX_VERIFY(find_key(fluxion, elems[i].msg, keys + i * size) == 0);
+		if (gone & 1ull << i)
+			continue;
+		worker->batch_elems[kept] = (*elems)[i];
+		worker->batch_slices[kept] = worker->batch_slices[i];
+		memmove(keys + kept * key_size, keys + i * key_size, key_size);
+		kept++;
 	}
+	*elems = worker->batch_elems;
+	return kept;
 }
+
+/*
+ * Keys of a batch, one after the other, and each message's lines on their way into the cache. A
+ * message whose key function fails, though it did not when the message was routed, is dropped.
+ * Returns how many are left; if not all, @elems become these.
+ */
+static uint32_t gather_keys(struct flx_worker *worker, const struct flx_fluxion_entry *fluxion,
+			    const struct flx_elem **elems, uint32_t count,
+			    struct flx_fluxion_stats *stats)
+{
+	const struct flx_elem *elem = *elems;
+	uint32_t size = fluxion->key_size;
+	uint64_t gone = 0;
+
+	for (uint32_t i = 0; i < count; i++) {
+		int error;
+
+		if (i + PREFETCH_AHEAD < count)
+			rte_prefetch0(elem[i + PREFETCH_AHEAD].msg);
+		worker->batch_slices[i] = elem[i].slice;
+		if (!size)
+			continue;
+		error = find_key(fluxion, elem[i].msg, worker->batch_keys + i * size);
+		if (unlikely(error)) {
+			flx_stats_fail(stats, 0u - (uint32_t)error);
+			flx_worker_end(worker, elem[i].msg);
+			gone |= 1ull << i;
+		}
+	}
+	return likely(!gone) ? count : close_up(worker, elems, count, size, gone);
+}
+
+static_assert(FLX_BATCH <= 64, "gone is one word");
 
 /* Contexts of a fluxion that only reads: no copy, and none is made. */
 static uint32_t run_readonly(struct flx_worker *worker, const struct flx_fluxion_entry *fluxion,
@@ -338,7 +374,7 @@ static uint32_t run_readonly(struct flx_worker *worker, const struct flx_fluxion
 	struct flx_record **records = worker->batch_records;
 	uint32_t bad = 0;
 
-	gather_keys(fluxion, elems, count, worker->batch_keys, worker->batch_slices);
+	count = gather_keys(worker, fluxion, &elems, count, stats);
 	flx_context_find(type, worker->batch_slices, worker->batch_keys, count, records);
 	for (uint32_t i = 0; i < count; i++) {
 		const void *context = flx_context_view(type, worker->index, records[i]);
@@ -361,7 +397,7 @@ static uint32_t run_context(struct flx_worker *worker, const struct flx_fluxion_
 	uint8_t *keys = worker->batch_keys;
 	uint32_t good = 0;
 
-	gather_keys(fluxion, elems, count, keys, slices);
+	count = gather_keys(worker, fluxion, &elems, count, stats);
 	flx_context_bind(type, worker->index, slices, keys, count, records);
 	for (uint32_t i = 0; i < count; i++) {
 		struct binding bound = {type, records[i], slices[i]};
@@ -408,6 +444,7 @@ static void run_batch(struct flx_worker *worker, uint32_t number, const struct f
 	struct flx_fluxion_stats *stats = &worker->stats->fluxion[number];
 	uint32_t good;
 
+	atomic_store_explicit(&worker->pulse.fluxion, number, memory_order_relaxed);
 	worker->call.targets = fluxion->targets;
 	worker->call.writable = fluxion->has_context && !fluxion->readonly;
 	if (unlikely(number == FLX_FLUXION_ARP)) {
@@ -426,6 +463,7 @@ static void run_batch(struct flx_worker *worker, uint32_t number, const struct f
 	}
 	stats->handled += good;
 	commit_sends(worker);
+	atomic_store_explicit(&worker->pulse.fluxion, FLX_FLUXION_NONE, memory_order_relaxed);
 }
 
 /* A batch off the head of a fluxion's vector. */

@@ -10,6 +10,7 @@
 #include <urcu-qsbr.h>
 
 #include "fabric/contexts.h"
+#include "fabric/crash.h"
 #include "fabric/fabric_state.h"
 #include "fabric/memory.h"
 #include "pmd-config/pool.h"
@@ -319,11 +320,13 @@ static int start_workers(struct flx_fabric *fabric)
 	if (!shared->workers || !shared->lanes || !shared->routes)
 		return -ENOMEM;
 	error = make_workers(fabric);
+	flx_crash_start();
 	for (uint32_t w = 0; !error && w < count; w++) {
 		error = rte_eal_remote_launch(flx_worker_run, shared->workers[w], w + 1);
 		if (!error)
 			fabric->workers_launched++;
 	}
+	flx_fabric_watch_start(fabric);
 	return error;
 }
 
@@ -393,6 +396,7 @@ int flx_fabric_drain(struct flx_fabric *fabric, uint32_t timeout_ms,
 		return -ENOMEM;
 	atomic_store_explicit(&fabric->shared.state, FLX_DRAIN, memory_order_relaxed);
 	while (rte_rdtsc() < deadline) {
+		flx_fabric_watch(fabric);
 		flx_fabric_ledger(fabric, ledger);
 		/*
 		 * Twice: the workers are looked at one after the other, and a message may slip from
@@ -455,6 +459,7 @@ static bool stop_workers(struct flx_fabric *fabric)
 		stopped &= stop_worker(fabric, w);
 	if (!stopped)
 		return false;
+	flx_crash_stop();
 	for (uint32_t w = 0; w < fabric->workers_launched; w++)
 		flx_worker_abandon(fabric->shared.workers[w]);
 	return true;

@@ -12,6 +12,7 @@
 #include "fabric/flx.h"
 #include "fabric/ledger.h"
 #include "fabric/options.h"
+#include "fabric/watch.h"
 #include "pmd-config/port.h"
 
 struct flx_fabric;
@@ -34,8 +35,18 @@ int flx_fabric_start(struct flx_fabric **fabric, struct flx_program *program,
 /* Port @index of @fabric, up to the number of --port options. Context: control thread. */
 const struct flx_port *flx_fabric_port(const struct flx_fabric *fabric, uint32_t index);
 
-/* The ledger now, see ledger.h; exact per worker, never estimated. Context: control thread. */
+/*
+ * flx_fabric_ledger - the ledger now, see ledger.h; exact per worker, never estimated
+ * Waits for every worker's turn to end; for one that stalls, until the watch tells so.
+ * Context: control thread.
+ */
 void flx_fabric_ledger(struct flx_fabric *fabric, struct flx_ledger *ledger);
+
+/*
+ * flx_fabric_watch - warn of workers that stall, and tell when they go on; see watch.h
+ * Context: control thread, at least once per FLX_WATCH_PERIOD_MS. Earlier than that it does nothing.
+ */
+void flx_fabric_watch(struct flx_fabric *fabric);
 
 /*
  * flx_fabric_drain - admit nothing new and wait until nothing is in flight

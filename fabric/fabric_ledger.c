@@ -6,10 +6,10 @@
 
 #include "fabric/fabric_state.h"
 
-/* A worker that does not answer for this long is named: a handler waits, or its CPU is taken. */
-#define SNAPSHOT_WAIT_US 1000000
+/* A worker that stalls may have gone on since the watch last looked: it gets this long to answer. */
+#define STALLED_WAIT_US 1000
 
-/* Waits for worker @w to take snapshot @number; false, and a warning, when it does not answer. */
+/* Waits for worker @w to take snapshot @number; false when it stalls. */
 static bool await_snapshot(struct flx_fabric *fabric, uint32_t w, uint32_t number)
 {
 	struct flx_worker *worker = fabric->shared.workers[w];
@@ -18,17 +18,16 @@ static bool await_snapshot(struct flx_fabric *fabric, uint32_t w, uint32_t numbe
 		flx_worker_snapshot(worker, number);
 		return true;
 	}
-	for (uint32_t waited_us = 0; waited_us < SNAPSHOT_WAIT_US; waited_us += 50) {
+	for (uint32_t waited_us = 0;; waited_us += 50) {
 		/* Pairs with the release in flx_worker_snapshot. */
 		if (atomic_load_explicit(&worker->snapshot_done, memory_order_acquire) == number)
 			return true;
+		flx_fabric_watch(fabric);
+		if (waited_us >= STALLED_WAIT_US && flx_watch_stalls(&fabric->watch, w))
+			return false;
 		flx_idle_wake(&worker->idle);
 		rte_delay_us_sleep(50);
 	}
-	flx_warn("worker %u does not answer for %u ms: a handler waits, or its CPU %u is taken by "
-		 "another process",
-		 w, SNAPSHOT_WAIT_US / 1000, fabric->setup.plan.worker[w].cpu);
-	return false;
 }
 
 static void add_ports(struct flx_fabric *fabric, struct flx_ledger *ledger)
@@ -89,5 +88,7 @@ void flx_fabric_ledger(struct flx_fabric *fabric, struct flx_ledger *ledger)
 			ledger->contexts += flx_context_count(shared->context_types[g]);
 	ledger->pool_size = fabric->buffers;
 	ledger->pool_free = rte_mempool_avail_count(shared->pool);
-	fabric->previous = *ledger;
+	/* Shares are of the time between two ledgers that lack no worker. */
+	if (!ledger->stalled_workers)
+		fabric->previous = *ledger;
 }

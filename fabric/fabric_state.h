@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * fabric_state - what a running fabric consists of. For fabric.c, which starts and stops it, and
- * fabric_ledger.c, which reads it.
+ * fabric_ledger.c and fabric_watch.c, which read it.
  */
 #pragma once
 
@@ -21,4 +21,8 @@ struct flx_fabric {
 	bool eal_started;
 	uint32_t workers_launched;
 	struct flx_ledger previous; /* for busy shares */
+	struct flx_watch watch;
 };
+
+/* Begins to watch; the workers run. Context: setup. */
+void flx_fabric_watch_start(struct flx_fabric *fabric);

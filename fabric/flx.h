@@ -251,9 +251,8 @@ struct flx_stream {
  * flx_key_fn - write the key of @msg, exactly the declared size, to @key
  *
  * Returns 0, or a negative errno when the message has no key: it is then dropped and counted under
- * that error at the fluxion it was for. Pure: the same message always has the same key; a function
- * that changes its mind stops the process. Must not change the message. Context: any worker, twice
- * per message.
+ * that error at the fluxion it was for. Pure: the same message always has the same key, or none.
+ * Must not change the message. Context: any worker, twice per message.
  */
 typedef int (*flx_key_fn)(const struct flx_msg *msg, void *key);
 

@@ -64,7 +64,7 @@ struct flx_ledger {
 	uint64_t worker_handled[FLX_WORKERS_MAX];  /* messages, since start */
 	uint64_t worker_busy_tsc[FLX_WORKERS_MAX]; /* cycles in turns that found work, since start */
 	uint64_t worker_total_tsc[FLX_WORKERS_MAX];
-	uint32_t stalled_workers; /* did not answer in time: what they hold is missing above */
+	uint32_t stalled_workers; /* did not answer: what they did and hold is missing above */
 };
 
 /* Prints @ledger as the table that `flx run` ends with: only rows and reasons that are not 0. */

@@ -6,6 +6,7 @@
 #include <rte_cycles.h>
 #include <urcu-qsbr.h>
 
+#include "fabric/crash.h"
 #include "fabric/memory.h"
 
 /* Turns between two looks at clocks that need not be exact (ARP retries). */
@@ -233,6 +234,8 @@ static void account(struct flx_worker *worker, uint32_t work)
 		stats->busy_tsc += now - worker->now_tsc;
 	worker->now_tsc = now;
 	urcu_qsbr_quiescent_state();
+	/* Pairs with the acquire of whoever waits for the turn to end: see struct flx_pulse. */
+	atomic_store_explicit(&worker->pulse.turns, stats->turns, memory_order_release);
 	worker->routes = rcu_dereference(worker->shared->routes);
 	wanted = atomic_load_explicit(&worker->shared->snapshot_wanted, memory_order_relaxed);
 	if (unlikely(wanted != atomic_load_explicit(&worker->snapshot_done, memory_order_relaxed)))
@@ -295,7 +298,10 @@ static void rest(struct flx_worker *worker)
 	}
 	/* Offline: no grace period waits for a sleeper, and it holds no pointer meanwhile. */
 	urcu_qsbr_thread_offline();
+	atomic_store_explicit(&worker->pulse.away, 1, memory_order_release);
 	flx_idle_sleep(&worker->idle);
+	atomic_store_explicit(&worker->pulse.away, 0, memory_order_relaxed);
+	/* Ends with a full fence, so that what is read under RCU comes after away. */
 	urcu_qsbr_thread_online();
 	worker->routes = rcu_dereference(worker->shared->routes);
 	/* The time asleep is not part of the turn that follows. */
@@ -307,7 +313,15 @@ static void rest(struct flx_worker *worker)
 int flx_worker_run(void *argument)
 {
 	struct flx_worker *worker = argument;
+	const struct flx_crash_scene scene = {
+		.worker = worker->index,
+		.pulse = &worker->pulse,
+		.fluxion_count = worker->stats->fluxion_count,
+		.fluxions = worker->fluxions,
+		.stats = worker->stats,
+	};
 
+	flx_crash_enter(&scene);
 	/* The kernel adds up to 50 us to a sleep unless told not to. */
 	prctl(PR_SET_TIMERSLACK, 1);
 	urcu_qsbr_register_thread();
@@ -320,6 +334,7 @@ int flx_worker_run(void *argument)
 			rest(worker);
 	}
 	urcu_qsbr_unregister_thread();
+	flx_crash_leave();
 	return 0;
 }
 

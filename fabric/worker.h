@@ -18,6 +18,7 @@
 #include "fabric/registry.h"
 #include "fabric/route.h"
 #include "fabric/stats.h"
+#include "fabric/watch.h"
 #include "scheduler/idle.h"
 
 /*
@@ -106,13 +107,16 @@ struct flx_worker {
 	struct flx_tx tx[FLX_PORTS_MAX];
 	struct flx_call call;
 	struct flx_elem sends[FLX_SENDS_ROOM];
-	/* The batch that binds contexts now. */
+	/* The batch that binds contexts now; elems only when some of it were dropped. */
+	struct flx_elem batch_elems[FLX_BATCH];
 	struct flx_record *batch_records[FLX_BATCH];
 	uint16_t batch_slices[FLX_BATCH];
 	uint8_t batch_keys[FLX_BATCH * FLX_KEY_MAX];
 
+	/* Written by the worker every turn and batch; read by other threads. */
+	alignas(FLX_CACHE_LINE) struct flx_pulse pulse;
 	/* Snapshot: written by the worker when asked, then read by the control thread. */
-	alignas(FLX_CACHE_LINE) _Atomic uint32_t snapshot_done;
+	_Atomic uint32_t snapshot_done;
 	struct flx_stats *snapshot;
 	uint32_t *snapshot_pending; /* by fluxion number */
 

@@ -30,6 +30,18 @@ static int extract(const struct flx_msg *msg, void *key)
 	return 0;
 }
 
+static uint8_t asked[512]; /* by number */
+
+/* Has a key for every third message only the first time that it is asked. */
+static int change_mind(const struct flx_msg *msg, void *key)
+{
+	const struct item *item = flx_at(msg, 0, sizeof(*item));
+
+	if (asked[item->number]++ && item->number % 3 == 0)
+		return -ENODATA;
+	return extract(msg, key);
+}
+
 static int note(struct flx_call *call, struct flx_msg *msg, void *context)
 {
 	const struct item *item = flx_at(msg, 0, sizeof(*item));
@@ -151,6 +163,31 @@ static void test_dispatch_refuses_what_has_no_key(void)
 	flx_world_fini(&world);
 }
 
+/* A key that is there when a message is routed, and gone when its context is bound. */
+static void test_dispatch_drops_what_has_its_key_no_more(void)
+{
+	struct flx_fluxion fluxions[] = {
+		IN(forward),
+		{.id = "end", .handler = note, .key = {change_mind, 4}, .context = {.size = 8}},
+	};
+	const struct flx_fluxion_ledger *end;
+
+	world_up(fluxions, 2);
+	memset(asked, 0, sizeof(asked));
+	for (uint32_t i = 0; i < 300; i++)
+		inject(0, (struct item){.key = 77, .number = i});
+	/* A batch of nothing else. */
+	for (uint32_t i = 300; i < 330; i += 3)
+		inject(1, (struct item){.key = 77, .number = i});
+	end = settle();
+	CU_ASSERT_EQUAL(end->errors[ENODATA], 110);
+	CU_ASSERT_EQUAL(end->handled, 200);
+	CU_ASSERT_EQUAL(handled_count, 200);
+	for (uint32_t i = 0; i < handled_count; i++)
+		CU_ASSERT_EQUAL(handled[i], i / 2 * 3 + 1 + i % 2);
+	flx_world_fini(&world);
+}
+
 /* More keys than contexts: the type fills up, and what is over is dropped under ENOSPC. */
 static void test_dispatch_refuses_keys_beyond_capacity(void)
 {
@@ -217,6 +254,7 @@ int main(void)
 	static const struct flx_test tests[] = {
 		FLX_TEST(test_dispatch_refuses_what_has_no_flow),
 		FLX_TEST(test_dispatch_refuses_what_has_no_key),
+		FLX_TEST(test_dispatch_drops_what_has_its_key_no_more),
 		FLX_TEST(test_dispatch_refuses_keys_beyond_capacity),
 		FLX_TEST(test_dispatch_keeps_order_of_long_and_short_runs),
 		{0},

@@ -50,11 +50,20 @@ static void test_status_shows_trouble_only_when_there_is(void)
 		   "busy 0%  refused by ports 10/s  unexplained -3\n");
 }
 
+/* Sums that lack a worker would show as rates that never were. */
+static void test_status_shows_no_figures_that_lack_a_worker(void)
+{
+	before = (struct flx_ledger){.received = 1000, .worker_count = 2};
+	now = (struct flx_ledger){.received = 10, .unexplained = 5, .stalled_workers = 1};
+	check_line(4000000, 1000000, "     4.0 s  workers stalled: 1; no figures without them\n");
+}
+
 int main(void)
 {
 	static const struct flx_test tests[] = {
 		FLX_TEST(test_status_shows_rates_of_the_period),
 		FLX_TEST(test_status_shows_trouble_only_when_there_is),
+		FLX_TEST(test_status_shows_no_figures_that_lack_a_worker),
 		{0},
 	};
 

@@ -12,8 +12,9 @@ everything is gone with the last process, however it ended. Where that cannot be
 (exit status 77). The client's side is one more namespace inside, made by pmd-config/setup.sh as the
 README says.
 
-The environment says what to test (set by meson.build): FLX_BUILD, and FLX_E2E_REQUESTS, how many
-requests a long run takes; arguments: --port KIND, then unittest's own.
+The environment says what to test (set by meson.build): FLX_BUILD, FLX_E2E_SANITIZED, 1 when that is
+a build with sanitizers, and FLX_E2E_REQUESTS, how many requests a long run takes; arguments: --port
+KIND, then unittest's own.
 """
 import ctypes
 import json
@@ -34,6 +35,7 @@ BUILD = pathlib.Path(os.environ.get("FLX_BUILD", SOURCE / "build"))
 FLX = BUILD / "apps/flx"
 CLIENT = BUILD / "tests/e2e/client"
 SETUP = SOURCE / "pmd-config/setup.sh"
+SANITIZED = os.environ.get("FLX_E2E_SANITIZED") == "1"
 REQUESTS = int(os.environ.get("FLX_E2E_REQUESTS", "1000000"))
 
 SKIP = 77

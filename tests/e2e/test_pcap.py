@@ -5,6 +5,7 @@ Every answer is parsed here, independently of flx: addresses, sizes and checksum
 """
 import collections
 import pathlib
+import resource
 import signal
 import socket
 import struct
@@ -131,6 +132,34 @@ class Pcap(harness.TestCase):
         self.count(*workers)
         self.count(*workers, key="all")
 
+    def crash(self, mac, fault, number):
+        """Has a handler commit @fault as its second message; checks what is told, and the end."""
+        with tempfile.TemporaryDirectory() as folder:
+            came, went = pathlib.Path(folder, "in.pcap"), pathlib.Path(folder, "out.pcap")
+            write_pcap(came, [request(mac, CLIENTS[0], 40000, body) for body in (b"x", fault)])
+            with Fabric(harness.BUILD / "tests/e2e/fault.so", "--dev", "--workers", "1", "--port",
+                        f"pcap:{came},{went}", "--ip", "198.18.0.1/24") as fabric:
+                result = fabric.wait()
+        self.assertEqual(result.status, -number, result.output)
+        self.assertRegex(
+            result.output, rf"(?m)^flx: error: {number.name} in worker 0: fluxion 'answer', at "
+            r"the worker's message 1 for it, or one of the 63 behind; contexts are at their last "
+            r"commit$")
+        return result.output
+
+    def test_a_crash_names_worker_fluxion_and_message(self):
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        mac = self.learn_mac()
+        self.crash(mac, b"abort", signal.SIGABRT)
+        self.assertIn("'one == 2' does not hold", self.crash(mac, b"verify", signal.SIGABRT))
+        if harness.SANITIZED:
+            self.skipTest("the other signals are the sanitizer's own in this build")
+        for fault, number in ((b"segv", signal.SIGSEGV), (b"bus", signal.SIGBUS),
+                              (b"fpe", signal.SIGFPE), (b"ill", signal.SIGILL),
+                              (b"stack", signal.SIGSEGV)):
+            with self.subTest(fault):
+                self.crash(mac, fault, number)
+
     def test_a_handler_that_never_returns_cannot_hold_up_the_second_signal(self):
         mac = self.learn_mac()
         with tempfile.TemporaryDirectory() as folder:
@@ -138,7 +167,7 @@ class Pcap(harness.TestCase):
             write_pcap(came, [request(mac, CLIENTS[0], 40000, b"x")])
             with Fabric(harness.BUILD / "tests/e2e/hang.so", "--dev", "--port",
                         f"pcap:{came},{went}", "--ip", "198.18.0.1/24") as fabric:
-                fabric.wait_for(lambda: "worker 0 does not answer" in fabric.output(), "the hang")
+                fabric.wait_for(lambda: "fluxion 'never' runs" in fabric.output(), "the hang")
                 fabric.process.send_signal(signal.SIGINT)
                 time.sleep(0.2)
                 result = fabric.stop(signal.SIGINT)

@@ -81,6 +81,33 @@ class Running(harness.TestCase):
         self.assertGreater(numbers["answers"] / 3, rate / 4)
         self.assertLess(grown, 1024, "KiB of memory grown under load")
 
+    def test_a_worker_that_stalls_is_named_and_goes_on(self):
+        fault = harness.BUILD / "tests/e2e/fault.so"
+        with Network() as network, Fabric(fault, network=network) as fabric:
+            self.assertEqual(ask("before"), "before\n")
+            ask("stall")  # and nobody waits for the answer
+            fabric.wait_for(lambda: "goes on after" in fabric.output(), "the end of the stall")
+            self.assertEqual(ask("after"), "after\n")
+            result = fabric.stop()
+        self.assert_clean(result)
+        told = re.findall(r"(?m)^flx: warning: (worker \d+ \(CPU \d+\)) (.*)$", result.output)
+        self.assertEqual(len({worker for worker, _ in told}), 1, told)
+        self.assertEqual([re.sub(r"(\d)\.\d s", r"\1 s", text) for _, text in told], [
+            f"has not ended its turn for {seconds} s: fluxion 'answer' runs; memory freed "
+            "meanwhile waits for it" for seconds in (1, 2)] + ["goes on after 2 s"])
+        self.assertIn("workers stalled: 1;", result.output)
+
+    def test_a_process_that_was_stopped_as_a_whole_has_not_stalled(self):
+        with Network() as network, Fabric("counter", network=network) as fabric:
+            fabric.process.send_signal(signal.SIGSTOP)
+            time.sleep(3)
+            fabric.process.send_signal(signal.SIGCONT)
+            time.sleep(1)
+            self.assertEqual(ask("hello"), "1 hello\n")
+            result = fabric.stop()
+        self.assert_clean(result)
+        self.assertNotIn("warning: worker", result.output)
+
     def test_an_interface_that_goes_down_and_up_loses_no_buffer(self):
         if harness.port_kind == "tap":
             self.skipTest("a tap's other end goes down without its port")
