@@ -329,7 +329,7 @@ struct flx_fluxion {
 		 * Contexts of the group at first; 0: 65,536. With a limit, their memory grows by as
 		 * many at a time, up to that; without (0), it never grows. Then new keys are
 		 * refused under ENOSPC; or, with evict, the context that was idle longest gives way,
-		 * or one nearly as long. All three need a key. `--contexts` overrides the numbers.
+		 * or one nearly as long. Both need a key. `--contexts` overrides the numbers.
 		 */
 		uint32_t capacity;
 		uint32_t limit;
@@ -513,9 +513,8 @@ struct flx_msg *flx_copy(struct flx_call *call, const struct flx_msg *msg);
 /*
  * flx_delete - end the bound context when the handler succeeds
  *
- * The next message of the key finds a new one, and so does the next of a fluxion without a key. What
- * the handler writes to it, before or after, is lost. 0; -EINVAL: the fluxion has no context, or only
- * reads it.
+ * The next message of its key, or of a group without keys, finds a new one. What the handler writes
+ * to it, before or after, is lost. 0; -EINVAL: the fluxion has no context, or only reads it.
  */
 int flx_delete(struct flx_call *call);
 

@@ -50,14 +50,12 @@ static void check_ids(struct check *check)
 			if (strcmp(id, flx_own_ids[own]) == 0)
 				FLX_FAULT(check,
 					  "fluxion %s: the fabric has one of this name; choose "
-					  "another "
-					  "id",
+					  "another id",
 					  id);
 		if (flx_program_find(program, id) != (int)i)
 			FLX_FAULT(check,
 				  "fluxion %s: declared at %d and again at %u; ids are unique, "
-				  "rename "
-				  "one",
+				  "rename one",
 				  id, flx_program_find(program, id), i);
 		if (!program->fluxions[i].handler == !program->fluxions[i].batch)
 			FLX_FAULT(check, "fluxion %s: has %s; set .handler or .batch", id,
@@ -92,15 +90,13 @@ static void check_stream(struct check *check, const struct flx_fluxion *fluxion,
 		FLX_FAULT(
 			check,
 			"fluxion %s, stream %u: a start stream (>>) needs something to listen to; "
-			"set "
-			".listen, or make it a post stream (->)",
+			"set .listen, or make it a post stream (->)",
 			fluxion->id, index);
 	for (uint32_t i = 0; i < FLX_DESTINATIONS_MAX && stream->to[i]; i++) {
 		if (flx_program_find(check->program, stream->to[i]) < 0)
 			FLX_FAULT(check,
-				  "fluxion %s, stream %u: leads to '%.40s', which is not declared; "
-				  "add "
-				  "the fluxion or correct the name",
+				  "fluxion %s, stream %u: leads to '%.40s', which is not "
+				  "declared; add the fluxion or correct the name",
 				  fluxion->id, index, stream->to[i]);
 		for (uint32_t j = 0; j < i; j++)
 			if (strcmp(stream->to[i], stream->to[j]) == 0)
@@ -134,8 +130,7 @@ static void check_sizes(struct check *check, const struct flx_fluxion *fluxion)
 		if (!valid_name(fluxion->tags[i]))
 			FLX_FAULT(check,
 				  "fluxion %s: tag '%.40s' is not a name; give 1 to %d letters, "
-				  "digits, "
-				  "'_', '.' or '-'",
+				  "digits, '_', '.' or '-'",
 				  id, fluxion->tags[i], FLX_ID_MAX);
 }
 
@@ -148,24 +143,21 @@ static void check_context(struct check *check, const struct flx_fluxion *fluxion
 		FLX_FAULT(check, "fluxion %s: context of %u bytes; %d is the most, split it", id,
 			  fluxion->context.size, FLX_CONTEXT_MAX);
 	if (fluxion->batch && declares)
-		FLX_FAULT(
-			check,
-			"fluxion %s: a batch handler gets no context; set .handler, or declare the "
-			"context elsewhere in its group",
-			id);
+		FLX_FAULT(check,
+			  "fluxion %s: a batch handler gets no context; set .handler, or declare "
+			  "the context elsewhere in its group",
+			  id);
 	else if (!fluxion->context.size && declares)
 		FLX_FAULT(check, "fluxion %s: context without a size; set .context.size", id);
 	if (flx_fluxion_limit(fluxion) < flx_fluxion_capacity(fluxion))
-		FLX_FAULT(
-			check,
-			"fluxion %s: limit of %u contexts, below the capacity of %u; set "
-			".context.limit to 0 for what does not grow, or to the most that there may "
-			"be",
-			id, fluxion->context.limit, flx_fluxion_capacity(fluxion));
+		FLX_FAULT(check,
+			  "fluxion %s: limit of %u contexts, below the capacity of %u; set "
+			  ".context.limit to 0 for what does not grow, or to the most that there "
+			  "may be",
+			  id, fluxion->context.limit, flx_fluxion_capacity(fluxion));
 	if (fluxion->context.ttl_ms > FLX_TTL_MAX_MS)
 		FLX_FAULT(check,
-			  "fluxion %s: contexts live %" PRIu64
-			  " ms; set .context.ttl_ms to 365 days "
+			  "fluxion %s: contexts live %" PRIu64 " ms; set .context.ttl_ms to 365 days "
 			  "(%llu) at most, or to 0 for ever",
 			  id, fluxion->context.ttl_ms, FLX_TTL_MAX_MS);
 	if (fluxion->context.upgrade && !fluxion->context.version)
@@ -188,19 +180,15 @@ static void check_listeners(struct check *check)
 		listeners++;
 		for (uint32_t j = 0; j < i; j++)
 			if (program->fluxions[j].listen.udp == port)
-				FLX_FAULT(
-					check,
-					"fluxions %s and %s: both listen on UDP port %u; give each "
-					"its "
-					"own",
-					program->fluxions[j].id, program->fluxions[i].id, port);
+				FLX_FAULT(check,
+					  "fluxions %s and %s: both listen on UDP port %u; give "
+					  "each its own",
+					  program->fluxions[j].id, program->fluxions[i].id, port);
 	}
 	if (!listeners)
 		FLX_FAULT(check,
-			  "program %s: no fluxion listens, so nothing can ever arrive; set .listen "
-			  "on "
-			  "a "
-			  "start fluxion",
+			  "program %s: no fluxion listens, so nothing can ever arrive; set "
+			  ".listen on a start fluxion",
 			  program->name);
 }
 

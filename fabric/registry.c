@@ -90,11 +90,11 @@ static void merge_context(struct check *check, uint16_t number, const struct flx
 		*declares = fluxion;
 	}
 	if (differs)
-		FLX_FAULT(
-			check,
-			"fluxion %s: its context differs from that of group %s, which shares one; "
-			"declare the same at all its fluxions, or at one (readonly ones: .size)",
-			fluxion->id, group->name);
+		FLX_FAULT(check,
+			  "fluxion %s: its context differs from that of group %s, which shares "
+			  "one; declare the same at all its fluxions, or at one (readonly ones "
+			  "may give .size alone)",
+			  fluxion->id, group->name);
 }
 
 /* All members are merged: what they declare becomes the group's. */
@@ -118,8 +118,7 @@ static void finish_context(struct check *check, uint32_t number)
 	if (!group->key && (fluxion->context.evict || fluxion->context.limit))
 		FLX_FAULT(check,
 			  "fluxion %s: group %s has no key, so its one context neither grows nor "
-			  "gives "
-			  "way; declare a key, or take .context.limit and .context.evict out",
+			  "gives way; declare a key, or take .context.limit and .evict out",
 			  fluxion->id, group->name);
 }
 
@@ -189,8 +188,7 @@ static void warn_unreachable(struct check *check)
 	for (uint32_t i = 0; i < program->fluxion_count; i++)
 		if (!check->reached[i])
 			flx_warn("fluxion %s: no listener leads to it, so it never runs; lead a "
-				 "stream "
-				 "to it or remove it",
+				 "stream to it or remove it",
 				 program->fluxions[i].id);
 }
 
