@@ -24,6 +24,7 @@ struct run {
 	uint64_t start_us;
 	uint64_t end_us; /* UINT64_MAX: until a signal */
 	uint64_t last_us;
+	bool answered; /* and said so */
 	uint32_t current; /* the ledger of the next status; the other is the last one's */
 	struct flx_ledger ledger[2];
 };
@@ -101,6 +102,11 @@ static void print_status(struct run *run)
 	flx_fabric_ledger(run->fabric, ledger);
 	flx_status_print(stdout, &run->ledger[run->current ^ 1], ledger, us - run->start_us,
 			 us > run->last_us ? us - run->last_us : 1);
+	if (ledger->first_answer_us && !run->answered) {
+		printf("first answer %.1f ms after the start\n",
+		       (double)ledger->first_answer_us / 1e3);
+		run->answered = true;
+	}
 	/* The next rates are of the time since the last status that had any. */
 	if (ledger->stalled_workers)
 		return;

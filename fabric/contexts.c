@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "fabric/contexts.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
+
+#include <rte_cycles.h>
+#include <rte_launch.h>
 
 #include "pmd-config/rss.h"
 
@@ -103,6 +107,81 @@ int flx_contexts_open(struct flx_shared *shared, const struct flx_contexts_conf 
 err_types:
 	free(types);
 	return error;
+}
+
+/* What a worker's lcore is told. */
+struct job {
+	struct flx_store *store;
+	uint32_t worker;
+};
+
+static int scan_job(void *argument)
+{
+	const struct job *job = argument;
+
+	return flx_store_scan(job->store, job->worker);
+}
+
+static int enter_job(void *argument)
+{
+	const struct job *job = argument;
+
+	return flx_store_enter(job->store, job->worker);
+}
+
+/* One step, made by all workers at once on CPUs of their own. */
+static int run_on_workers(struct flx_shared *shared, int (*step)(void *job))
+{
+	struct job job[FLX_WORKERS_MAX];
+	uint32_t launched = 0;
+	int error = 0;
+
+	for (uint32_t w = 0; w < shared->worker_count && !error; w++) {
+		job[w] = (struct job){shared->store, w};
+		error = rte_eal_remote_launch(step, &job[w], w + 1);
+		launched += !error;
+	}
+	for (uint32_t w = 0; w < launched; w++) {
+		int result = rte_eal_wait_lcore(w + 1);
+
+		error = error ? error : result;
+	}
+	return error;
+}
+
+static void report(const char *path, const struct flx_store_found *found, uint64_t spent_us,
+		   FILE *out)
+{
+	if (path && out)
+		fprintf(out, "store %s: %" PRIu64 " contexts found in %.1f ms", path,
+			found->contexts, (double)spent_us / 1e3);
+	if (path && out && found->upgraded)
+		fprintf(out, ", %" PRIu64 " of them upgraded", found->upgraded);
+	if (path && out)
+		fputc('\n', out);
+	if (found->damaged)
+		flx_warn("store %s: %" PRIu64 " damaged contexts are left out and their memory is "
+			 "not used; `flx ctx dump` copies the sound ones",
+			 path, found->damaged);
+}
+
+int flx_contexts_find(struct flx_shared *shared, const char *path, uint64_t since_tsc, FILE *out)
+{
+	struct flx_store_found found;
+	int error = flx_store_prepare(shared->store);
+
+	if (!error)
+		error = run_on_workers(shared, scan_job);
+	if (!error)
+		error = run_on_workers(shared, enter_job);
+	if (error) {
+		flx_error("contexts: %s while they are found; give the machine more memory",
+			  strerror(-error));
+		return error;
+	}
+	flx_store_finish(shared->store, &found);
+	report(path, &found, (rte_rdtsc() - since_tsc) * 1000000 / shared->tsc_hz, out);
+	return 0;
 }
 
 void flx_contexts_close(struct flx_shared *shared)

@@ -4,6 +4,8 @@
  */
 #pragma once
 
+#include <stdio.h>
+
 #include "fabric/worker.h"
 
 struct flx_contexts_conf {
@@ -19,6 +21,14 @@ struct flx_contexts_conf {
  * Context: setup.
  */
 int flx_contexts_open(struct flx_shared *shared, const struct flx_contexts_conf *conf);
+
+/*
+ * flx_contexts_find - verify and index what an earlier process has left, on all workers' lcores
+ * @path: as in @conf; @since_tsc: before it was opened
+ * @out: where to say what was found, and in what time; NULL: nowhere
+ * 0; -errno after one flx_error. Context: the control thread, before workers run.
+ */
+int flx_contexts_find(struct flx_shared *shared, const char *path, uint64_t since_tsc, FILE *out);
 
 /* flx_contexts_close - give it all back, also after a failed open. Context: setup. */
 void flx_contexts_close(struct flx_shared *shared);

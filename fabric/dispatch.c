@@ -1,216 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * dispatch - runs handlers in batches, and routes what they sent.
+ * dispatch - runs handlers in batches.
  */
-#include "fabric/worker.h"
+#include "fabric/send.h"
 
-#include "fabric/edge/udp.h"
-
-/* Messages whose lines are asked for ahead of the one that is worked on. */
-#define PREFETCH_AHEAD 4
 /*
  * Messages in a run from a lane that are a batch of their own. Fewer, and the batch's fixed costs
  * weigh more than the copy into a vector that it saves.
  */
 #define DIRECT 16
-
-/* -------------------------------------------------------------------------------------- routing */
-
-/* How many elements from the first on are for the same fluxion. Four at a time: most runs are long.
- */
-static inline uint32_t run_of_fluxion(const struct flx_elem *elems, uint32_t count)
-{
-	uint32_t number = elems->fluxion, run = 1;
-
-	while (run + 4 <= count &&
-	       !((elems[run].fluxion ^ number) | (elems[run + 1].fluxion ^ number) |
-		 (elems[run + 2].fluxion ^ number) | (elems[run + 3].fluxion ^ number)))
-		run += 4;
-	while (run < count && elems[run].fluxion == number)
-		run++;
-	return run;
-}
-
-static inline void push_vector(struct flx_worker *worker, uint32_t fluxion,
-			       const struct flx_elem *elems, uint32_t count)
-{
-	flx_fifo_push(&worker->vectors[fluxion], &worker->chunks, elems, count);
-	worker->pending[fluxion / 64] |= 1ull << (fluxion % 64);
-	worker->stats->fluxion[fluxion].arrived += count;
-}
-
-/* To the vector of this worker, or the lane to another. */
-static inline void push(struct flx_worker *worker, uint32_t to, uint32_t fluxion,
-			const struct flx_elem *elems, uint32_t count)
-{
-	if (to == worker->index) {
-		push_vector(worker, fluxion, elems, count);
-	} else {
-		flx_lane_put(&worker->lanes_out[to], &worker->chunks, elems, count);
-		worker->dirty_lanes |= 1ull << to;
-		worker->stats->put += count;
-	}
-}
-
-/* A message that has no key: dropped at the fluxion that it was for. */
-static void drop_keyless(struct flx_worker *worker, const struct flx_elem *elem, int error)
-{
-	struct flx_fluxion_stats *stats = &worker->stats->fluxion[elem->fluxion];
-
-	stats->arrived++;
-	flx_stats_fail(stats, 0u - (uint32_t)error);
-	flx_worker_end(worker, elem->msg);
-}
-
-/* The key of @msg, into @key; 0 or what the key function says. */
-static inline int find_key(const struct flx_fluxion_entry *fluxion, const struct flx_msg *msg,
-			   uint8_t *key)
-{
-	if (fluxion->slice_flag == FLX_ELEM_CLIENT_SLICE)
-		return flx_udp_client(msg, key) ? 0 : -ENOTCONN;
-	return fluxion->key(msg, key);
-}
-
-/* The slice of @elem from its key; false: it had none, and is gone. */
-static inline bool find_slice(struct flx_worker *worker, const struct flx_fluxion_entry *fluxion,
-			      struct flx_elem *elem)
-{
-	uint8_t key[FLX_KEY_MAX];
-	int error;
-
-	if (fluxion->mode == FLX_PLACE_FLOW) {
-		/* One that no edge brought has no flow, and its hash is what its buffer's last had.
-		 */
-		if (unlikely(flx_heads(elem->msg).origin == FLX_ORIGIN_NONE)) {
-			drop_keyless(worker, elem, -ENOTCONN);
-			return false;
-		}
-		/* The edge has set it: the port's own, or the same made in software. */
-		elem->slice = (uint16_t)(elem->msg->mbuf.hash.rss % FLX_SLICES);
-	} else {
-		error = find_key(fluxion, elem->msg, key);
-		if (unlikely(error)) {
-			drop_keyless(worker, elem, error);
-			return false;
-		}
-		elem->slice = flx_slice_of_key(key, fluxion->key_size);
-	}
-	elem->flags = fluxion->slice_flag;
-	return true;
-}
-
-/* Slices of @elems; those without a key are dropped. Returns how many are left, moved together. */
-static uint32_t find_slices(struct flx_worker *worker, const struct flx_fluxion_entry *fluxion,
-			    struct flx_elem *elems, uint32_t count)
-{
-	uint32_t flag = fluxion->slice_flag, kept = 0;
-
-	/* Known from an earlier fluxion of the chain with the same key: not touched. */
-	while (flag && kept < count && elems[kept].flags == flag)
-		kept++;
-	for (uint32_t i = kept; i < count; i++) {
-		if (i + PREFETCH_AHEAD < count)
-			rte_prefetch0(elems[i + PREFETCH_AHEAD].msg);
-		if (unlikely(!(flag && elems[i].flags == flag) &&
-			     !find_slice(worker, fluxion, &elems[i])))
-			continue;
-		/* To itself it would wait for the narrow stores of find_slice: 18 cycles a message. */
-		if (unlikely(kept != i))
-			elems[kept] = elems[i];
-		kept++;
-	}
-	return kept;
-}
-
-static void route_keyed(struct flx_worker *worker, struct flx_elem *elems, uint32_t count)
-{
-	uint32_t number = elems->fluxion;
-	const struct flx_fluxion_entry *fluxion = &worker->fluxions[number];
-	const struct flx_route *route = &worker->routes->route[fluxion->group];
-
-	count = find_slices(worker, fluxion, elems, count);
-	while (count) {
-		uint32_t owner = route->owner[elems->slice], run = 1;
-
-		while (run < count && route->owner[elems[run].slice] == owner)
-			run++;
-		push(worker, owner, number, elems, run);
-		elems += run;
-		count -= run;
-	}
-}
-
-static void route_single(struct flx_worker *worker, struct flx_elem *elems, uint32_t count)
-{
-	uint32_t number = elems->fluxion;
-	uint16_t group = worker->fluxions[number].group;
-	uint16_t slice = worker->shared->registry->group[group].slice;
-
-	for (uint32_t i = 0; i < count; i++) {
-		elems[i].slice = slice;
-		elems[i].flags = 0;
-	}
-	push(worker, worker->routes->route[group].owner[slice], number, elems, count);
-}
-
-/* Frames: to the TX queue of this worker, or to the worker that has one. */
-static void route_tx(struct flx_worker *worker, const struct flx_elem *elems, uint32_t count)
-{
-	while (count) {
-		uint32_t port = elems->msg->mbuf.port, run = 1;
-		struct flx_tx *tx = &worker->tx[port];
-
-		while (run < count && elems[run].msg->mbuf.port == port)
-			run++;
-		if (likely(tx->has_queue))
-			flx_fifo_push(&tx->frames, &worker->chunks, elems, run);
-		else
-			push(worker, tx->owner, FLX_FLUXION_TX, elems, run);
-		elems += run;
-		count -= run;
-	}
-}
-
-static void route_run(struct flx_worker *worker, struct flx_elem *elems, uint32_t count)
-{
-	uint32_t number = elems->fluxion;
-
-	switch (number) {
-	case FLX_FLUXION_UDP:
-		flx_edge_send(worker->shared->edge, elems, count);
-		flx_worker_route(worker, elems, count); /* each is for TX or ARP now */
-		return;
-	case FLX_FLUXION_TX:
-		route_tx(worker, elems, count);
-		return;
-	case FLX_FLUXION_ARP:
-		push(worker, 0, FLX_FLUXION_ARP, elems, count); /* worker 0 runs it */
-		return;
-	}
-	switch (worker->fluxions[number].mode) {
-	case FLX_PLACE_LOCAL:
-		push_vector(worker, number, elems, count);
-		return;
-	case FLX_PLACE_SINGLE:
-		route_single(worker, elems, count);
-		return;
-	default:
-		route_keyed(worker, elems, count);
-	}
-}
-
-void flx_worker_route(struct flx_worker *worker, struct flx_elem *elems, uint32_t count)
-{
-	while (count) {
-		uint32_t run = run_of_fluxion(elems, count);
-
-		route_run(worker, elems, run);
-		elems += run;
-		count -= run;
-	}
-}
-
-/* ------------------------------------------------------------------------------------- handlers */
 
 /* Routes the batch's sends so far. */
 static void commit_sends(struct flx_worker *worker)
@@ -348,12 +146,12 @@ static uint32_t gather_keys(struct flx_worker *worker, const struct flx_fluxion_
 	for (uint32_t i = 0; i < count; i++) {
 		int error;
 
-		if (i + PREFETCH_AHEAD < count)
-			rte_prefetch0(elem[i + PREFETCH_AHEAD].msg);
+		if (i + FLX_PREFETCH_AHEAD < count)
+			rte_prefetch0(elem[i + FLX_PREFETCH_AHEAD].msg);
 		worker->batch_slices[i] = elem[i].slice;
 		if (!size)
 			continue;
-		error = find_key(fluxion, elem[i].msg, worker->batch_keys + i * size);
+		error = flx_send_key(fluxion, elem[i].msg, worker->batch_keys + i * size);
 		if (unlikely(error)) {
 			flx_stats_fail(stats, 0u - (uint32_t)error);
 			flx_worker_end(worker, elem[i].msg);
@@ -450,7 +248,7 @@ static void run_batch(struct flx_worker *worker, uint32_t number, const struct f
 	if (unlikely(number == FLX_FLUXION_ARP)) {
 		good = run_arp(worker, elems, count);
 	} else if (unlikely(number == FLX_FLUXION_TX)) {
-		route_tx(worker, elems, count);
+		flx_send_frames(worker, elems, count);
 		good = count;
 	} else if (fluxion->has_context && fluxion->readonly) {
 		good = run_readonly(worker, fluxion, elems, count, stats);
@@ -485,12 +283,12 @@ void flx_worker_sort(struct flx_worker *worker, const struct flx_elem *elems, ui
 	for (uint32_t run; count; elems += run, count -= run) {
 		uint32_t number = elems->fluxion;
 
-		run = run_of_fluxion(elems, count);
+		run = flx_send_run(elems, count);
 		if (run >= DIRECT && !worker->vectors[number].count) {
 			worker->stats->fluxion[number].arrived += run;
 			run_batch(worker, number, elems, run);
 		} else {
-			push_vector(worker, number, elems, run);
+			flx_send_here(worker, number, elems, run);
 		}
 	}
 }

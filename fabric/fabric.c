@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include <arpa/inet.h>
-#include <inttypes.h>
 #include <stdlib.h>
 
 #include <rte_cycles.h>
@@ -156,95 +155,26 @@ static int start_ports(struct flx_fabric *fabric, const struct flx_options *opti
 	return 0;
 }
 
-/* What a worker's lcore is told when contexts are found again. */
-struct job {
-	struct flx_store *store;
-	uint32_t worker;
-};
-
-/* One step of finding contexts again, made by all workers at once on CPUs of their own. */
-static int run_on_workers(struct flx_fabric *fabric, int (*step)(void *job), struct job *job)
-{
-	uint32_t count = fabric->shared.worker_count;
-	int error = 0;
-
-	for (uint32_t w = 0; w < count; w++) {
-		job[w] = (struct job){fabric->shared.store, w};
-		error = rte_eal_remote_launch(step, &job[w], w + 1);
-		if (error) {
-			count = w;
-			break;
-		}
-	}
-	for (uint32_t w = 0; w < count; w++) {
-		int result = rte_eal_wait_lcore(w + 1);
-
-		error = error ? error : result;
-	}
-	return error;
-}
-
-static int scan_job(void *argument)
-{
-	struct job *job = argument;
-
-	return flx_store_scan(job->store, job->worker);
-}
-
-static int enter_job(void *argument)
-{
-	struct job *job = argument;
-
-	return flx_store_enter(job->store, job->worker);
-}
-
-static void report_found(const struct flx_options *options, const struct flx_store_found *found,
-			 uint64_t spent_us, FILE *out)
-{
-	if (out && options->store)
-		fprintf(out, "store %s: %" PRIu64 " contexts found in %.1f ms\n", options->store,
-			found->contexts, (double)spent_us / 1e3);
-	if (out && found->upgraded)
-		fprintf(out, "store %s: %" PRIu64 " contexts upgraded\n", options->store,
-			found->upgraded);
-	if (found->damaged)
-		flx_warn("%" PRIu64 " damaged contexts: left out, and their memory unused; what "
-			 "they were is in the store's files; a dump restored elsewhere has the "
-			 "rest",
-			 found->damaged);
-}
-
 /* Opens the store, and finds what an earlier process has left there. */
 static int start_contexts(struct flx_fabric *fabric, const struct flx_options *options, FILE *out)
 {
 	struct flx_shared *shared = &fabric->shared;
 	int32_t numa[FLX_WORKERS_MAX];
-	struct job job[FLX_WORKERS_MAX];
-	struct flx_contexts_conf conf = {
+	const struct flx_contexts_conf conf = {
 		.path = options->store,
 		.huge = fabric->setup.huge,
 		.worker_numa = numa,
 		.rss = shared->port_count ? &fabric->port[0].rss : NULL,
 	};
-	uint64_t start_tsc = rte_rdtsc();
-	struct flx_store_found found;
+	uint64_t since_tsc = rte_rdtsc();
 	int error;
 
 	for (uint32_t w = 0; w < shared->worker_count; w++)
 		numa[w] = fabric->setup.plan.worker[w].numa;
 	error = flx_contexts_open(shared, &conf);
 	if (!error)
-		error = flx_store_prepare(shared->store);
-	if (!error)
-		error = run_on_workers(fabric, scan_job, job);
-	if (!error)
-		error = run_on_workers(fabric, enter_job, job);
-	if (error)
-		return error;
-	flx_store_finish(shared->store, &found);
-	report_found(options, &found,
-		     (rte_rdtsc() - start_tsc) * 1000000 / shared->tsc_hz, out);
-	return flx_store_start(shared->store);
+		error = flx_contexts_find(shared, options->store, since_tsc, out);
+	return error ? error : flx_store_start(shared->store);
 }
 
 /* Queue q of a port is worker q's. A worker without one sends by the worker that shares its place.
@@ -339,6 +269,7 @@ int flx_fabric_start(struct flx_fabric **out_fabric, struct flx_program *program
 	if (!fabric)
 		return error;
 	memset(fabric, 0, sizeof(*fabric));
+	fabric->begun_tsc = rte_rdtsc();
 	error = make_registry(&fabric->registry, program, options);
 	if (!error)
 		error = flx_setup_make(&fabric->setup, options, true);

@@ -47,6 +47,16 @@ static void add_ports(struct flx_fabric *fabric, struct flx_ledger *ledger)
 	}
 }
 
+/* The earliest of all workers counts. */
+static void add_first_answer(const struct flx_fabric *fabric, struct flx_ledger *ledger,
+			     uint64_t first_tsc)
+{
+	uint64_t us = (first_tsc - fabric->begun_tsc) * 1000000 / fabric->shared.tsc_hz;
+
+	if (first_tsc && (!ledger->first_answer_us || us < ledger->first_answer_us))
+		ledger->first_answer_us = us;
+}
+
 static void add_worker(struct flx_fabric *fabric, struct flx_ledger *ledger, uint32_t w)
 {
 	const struct flx_worker *worker = fabric->shared.workers[w];
@@ -54,6 +64,7 @@ static void add_worker(struct flx_fabric *fabric, struct flx_ledger *ledger, uin
 	uint64_t total, busy;
 
 	flx_stats_sum(ledger, snapshot, worker->snapshot_pending);
+	add_first_answer(fabric, ledger, snapshot->first_answer_tsc);
 	for (uint32_t f = FLX_FLUXION_FIRST; f < snapshot->fluxion_count; f++)
 		ledger->worker_handled[w] +=
 			snapshot->fluxion[f].handled + snapshot->fluxion[f].failed;
@@ -62,6 +73,33 @@ static void add_worker(struct flx_fabric *fabric, struct flx_ledger *ledger, uin
 	total = snapshot->total_tsc - fabric->previous.worker_total_tsc[w];
 	busy = snapshot->busy_tsc - fabric->previous.worker_busy_tsc[w];
 	ledger->worker_busy_pct[w] = total ? (uint32_t)(busy * 100 / total) : 0;
+}
+
+static void add_contexts(const struct flx_shared *shared, struct flx_ledger *ledger)
+{
+	for (uint32_t t = 0; shared->store && t < shared->store->type_count; t++) {
+		struct flx_context_type *type = shared->store->type[t];
+		struct flx_context_ledger *row =
+			&ledger->context_type[ledger->context_type_count++];
+
+		snprintf(row->name, sizeof(row->name), "%s", type->name);
+		row->contexts = flx_context_count(type);
+		for (uint32_t w = 0; w < type->worker_count; w++) {
+			const struct flx_context_counts *counts = &type->worker[w].counts;
+
+			row->deleted +=
+				atomic_load_explicit(&counts->deleted, memory_order_relaxed);
+			row->expired +=
+				atomic_load_explicit(&counts->expired, memory_order_relaxed);
+			row->evicted +=
+				atomic_load_explicit(&counts->evicted, memory_order_relaxed);
+			row->refused +=
+				atomic_load_explicit(&counts->refused, memory_order_relaxed);
+		}
+		row->damaged = atomic_load_explicit(&type->damaged, memory_order_relaxed);
+		row->deferred_bytes = flx_store_deferred_bytes(type);
+		ledger->contexts += row->contexts;
+	}
 }
 
 void flx_fabric_ledger(struct flx_fabric *fabric, struct flx_ledger *ledger)
@@ -83,9 +121,7 @@ void flx_fabric_ledger(struct flx_fabric *fabric, struct flx_ledger *ledger)
 		else
 			ledger->stalled_workers++;
 	flx_stats_balance(ledger);
-	for (uint32_t g = 0; g < fabric->registry.group_count; g++)
-		if (shared->context_types[g])
-			ledger->contexts += flx_context_count(shared->context_types[g]);
+	add_contexts(shared, ledger);
 	ledger->pool_size = fabric->buffers;
 	ledger->pool_free = rte_mempool_avail_count(shared->pool);
 	/* Shares are of the time between two ledgers that lack no worker. */

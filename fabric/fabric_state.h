@@ -19,6 +19,7 @@ struct flx_fabric {
 	uint16_t *udp_listeners; /* by UDP port, host byte order */
 	uint32_t buffers;	 /* of the message pool */
 	bool eal_started;
+	uint64_t begun_tsc; /* when its start was asked for */
 	uint32_t workers_launched;
 	struct flx_ledger previous; /* for busy shares */
 	struct flx_watch watch;

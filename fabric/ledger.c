@@ -127,6 +127,35 @@ static void print_workers(const struct flx_ledger *ledger, FILE *out)
 					(double)ledger->worker_handled[i]);
 }
 
+static void print_contexts(const struct flx_ledger *ledger, FILE *out)
+{
+	for (uint32_t t = 0; t < ledger->context_type_count; t++) {
+		const struct flx_context_ledger *type = &ledger->context_type[t];
+		const struct {
+			const char *name;
+			uint64_t count;
+		} rows[] = {
+			{"now", type->contexts},
+			{"deleted", type->deleted},
+			{"expired", type->expired},
+			{"evicted", type->evicted},
+			{"refused", type->refused},
+			{"damaged", type->damaged},
+			{"deferred bytes", type->deferred_bytes},
+		};
+		bool headed = false;
+
+		for (size_t i = 0; i < COUNT(rows); i++) {
+			if (!rows[i].count)
+				continue;
+			if (!headed)
+				fprintf(out, "contexts of %s\n", type->name);
+			headed = true;
+			fprintf(out, "    %-24s %16" PRIu64 "\n", rows[i].name, rows[i].count);
+		}
+	}
+}
+
 void flx_ledger_print(const struct flx_ledger *ledger, FILE *out)
 {
 	print_totals(ledger, out);
@@ -134,8 +163,7 @@ void flx_ledger_print(const struct flx_ledger *ledger, FILE *out)
 	print_fluxions(ledger, out);
 	print_drops(ledger, out);
 	print_workers(ledger, out);
-	if (ledger->contexts)
-		fprintf(out, "contexts                       %16" PRIu64 "\n", ledger->contexts);
+	print_contexts(ledger, out);
 	if (ledger->pool_size)
 		fprintf(out, "buffers free                  %17" PRIu64 "  of %" PRIu64 "\n",
 			ledger->pool_free, ledger->pool_size);

@@ -31,13 +31,25 @@ struct flx_port_ledger {
 
 struct flx_fluxion_ledger {
 	char id[FLX_ID_MAX + 1];
-	uint64_t arrived;   /* messages sent to it */
-	uint64_t handled;   /* of these, handler returned 0 */
-	uint64_t failed;    /* of these, dropped under an error */
-	uint64_t pending;   /* of these, in vectors now */
-	uint64_t consumed;  /* not sent on */
-	uint64_t generated; /* made by it */
+	uint64_t arrived;	     /* messages sent to it */
+	uint64_t handled;	     /* of these, handler returned 0 */
+	uint64_t failed;	     /* of these, dropped under an error */
+	uint64_t pending;	     /* of these, in vectors now */
+	uint64_t consumed;	     /* not sent on */
+	uint64_t generated;	     /* made by it */
 	uint64_t errors[FLX_ERRORS]; /* failed by errno; [0] is any beyond */
+};
+
+/* Contexts of one group. */
+struct flx_context_ledger {
+	char name[FLX_ID_MAX + 1];
+	uint64_t contexts; /* now */
+	uint64_t deleted;  /* by handlers */
+	uint64_t expired;
+	uint64_t evicted;
+	uint64_t refused;	 /* new keys for which there was no room: dropped under ENOSPC */
+	uint64_t damaged;	 /* records that were not what a commit leaves: not used */
+	uint64_t deferred_bytes; /* freed, and not to be used again before readers are done */
 };
 
 struct flx_ledger {
@@ -55,14 +67,18 @@ struct flx_ledger {
 	uint32_t fluxion_count;
 	struct flx_fluxion_ledger fluxion[FLX_FLUXIONS_MAX + FLX_FLUXION_FIRST];
 
-	uint64_t contexts;	/* committed now */
+	uint64_t first_answer_us; /* from the start of the fabric to its first answer; 0: none */
+	uint64_t contexts;	  /* now, of all types */
+	uint32_t context_type_count;
+	struct flx_context_ledger context_type[FLX_FLUXIONS_MAX];
 	uint64_t pool_free; /* buffers */
 	uint64_t pool_size;
 	uint64_t pool_kept; /* by drivers that never give theirs back; at the end only */
 	uint32_t worker_count;
 	uint32_t worker_busy_pct[FLX_WORKERS_MAX]; /* since the previous ledger of this fabric */
 	uint64_t worker_handled[FLX_WORKERS_MAX];  /* messages, since start */
-	uint64_t worker_busy_tsc[FLX_WORKERS_MAX]; /* cycles in turns that found work, since start */
+	uint64_t
+		worker_busy_tsc[FLX_WORKERS_MAX]; /* cycles in turns that found work, since start */
 	uint64_t worker_total_tsc[FLX_WORKERS_MAX];
 	uint32_t stalled_workers; /* did not answer: what they did and hold is missing above */
 };

@@ -40,6 +40,7 @@ struct flx_stats {
 	uint64_t refused_turns; /* RX queues not polled: no credit, or a lane full */
 	uint64_t busy_tsc;	/* cycles of turns that found work */
 	uint64_t total_tsc;
+	uint64_t first_answer_tsc; /* when the first answer was built; 0: none yet */
 	struct flx_drops drops;
 	struct flx_port_stats port[FLX_PORTS_MAX];
 	uint32_t fluxion_count;

@@ -2,7 +2,7 @@
 /*
  * worker - a dedicated lcore and its loop.
  *
- * A turn of the loop is a table of contents (worker.c); dispatch.c runs handlers and routes what
+ * A turn of the loop is a table of contents (worker.c); dispatch.c runs handlers, send.c routes what
  * they sent; call.c is what handlers call. A worker owns everything below but the lanes' far ends,
  * the idle word and the shared read-only parts, so nothing on the hot path is locked.
  */
@@ -154,7 +154,7 @@ void flx_worker_snapshot(struct flx_worker *worker, uint32_t number);
  */
 void flx_worker_abandon(struct flx_worker *worker);
 
-/* --------------------------------------------------------- between worker.c, dispatch.c, call.c */
+/* ------------------------------------------------- between worker.c, dispatch.c, send.c, call.c */
 
 /* Runs a batch of every fluxion that has messages; returns how many were handled. */
 uint32_t flx_worker_dispatch(struct flx_worker *worker);
