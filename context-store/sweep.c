@@ -129,10 +129,11 @@ void flx_sweep_turn(struct flx_context_type *type, uint32_t worker, const uint8_
 			return;
 		}
 		slice = sweep->slice;
-		sweep->next_tsc += interval(type, sweep, tsc_hz);
+		if (tsc >= sweep->next_tsc)
+			sweep->next_tsc += interval(type, sweep, tsc_hz);
 		sweep_bucket(type, worker, slice, bucket, make_room);
 	}
-	/* Late, as after a sleep: no running after it. */
-	if (sweep->next_tsc < tsc)
-		sweep->next_tsc = tsc;
+	/* Late, as after a sleep: it is made up for, but for no more than a second. */
+	if (sweep->next_tsc + tsc_hz < tsc)
+		sweep->next_tsc = tsc - tsc_hz;
 }

@@ -71,6 +71,10 @@ void flx_fabric_watch(struct flx_fabric *fabric)
 {
 	if (!flx_watch_begin(&fabric->watch, now_us()))
 		return;
-	for (uint32_t w = 0; w < fabric->workers_launched; w++)
+	for (uint32_t w = 0; w < fabric->workers_launched; w++) {
 		watch_worker(fabric, w);
+		/* One that sleeps until a message comes would never sweep its contexts. */
+		if (fabric->shared.sweep_count)
+			flx_idle_wake(&fabric->shared.workers[w]->idle);
+	}
 }
