@@ -187,7 +187,7 @@ static int stop(struct run *run)
 
 static int status_of(int rc)
 {
-	if (rc == 0)
+	if (rc == 0 || rc == -ECANCELED)
 		return FLX_EXIT_OK;
 	return rc == -EINVAL ? FLX_EXIT_USAGE : FLX_EXIT_FAILED;
 }
@@ -236,6 +236,8 @@ int flx_run(const struct flx_args *args)
 	return status;
 
 err_start:
+	if (rc == -ECANCELED)
+		flx_note("told to stop before the start was done; nothing has run");
 	flx_unload_app(&app);
 err_load:
 	free(run);

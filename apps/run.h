@@ -4,9 +4,9 @@
  *
  * Signals: SIGINT and SIGTERM stay blocked from before the start, so every thread of the fabric
  * inherits that and only the calling thread takes them, while it waits; one that comes during the
- * start is taken right after it. The first drains; the second ends the draining; the third kills,
- * for then its default action is back. SIGPIPE is ignored: the reader of the status lines may leave
- * while the fabric goes on.
+ * start ends that as soon as a step of it is done, with nothing left behind. The first drains; the
+ * second ends the draining; the third kills, for then its default action is back. SIGPIPE is ignored:
+ * the reader of the status lines may leave while the fabric goes on.
  */
 #pragma once
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include <arpa/inet.h>
+#include <signal.h>
 #include <stdlib.h>
 
 #include <rte_cycles.h>
@@ -60,6 +61,21 @@ err_memory:
 }
 
 /* ---------------------------------------------------------------------------------- bringing up */
+
+/* Whether a signal to stop waits: the caller has blocked them, so that no step is interrupted. */
+static bool told_to_stop(void)
+{
+	sigset_t set;
+
+	return sigpending(&set) == 0 &&
+	       (sigismember(&set, SIGINT) == 1 || sigismember(&set, SIGTERM) == 1);
+}
+
+/* @error of a step of the start, or else whether the next may begin. */
+static int unless_stopped(int error)
+{
+	return error || !told_to_stop() ? error : -ECANCELED;
+}
 
 static struct rte_mempool *start_pool(const char *name, uint32_t buffers, uint32_t cache)
 {
@@ -130,6 +146,7 @@ static int start_ports(struct flx_fabric *fabric, const struct flx_options *opti
 		.flow_hash = wants_flow_hash(&fabric->registry),
 		.rss_key = options->rss_key_given ? options->rss_key : NULL,
 		.link_wait_ms = LINK_WAIT_MS,
+		.told_to_stop = told_to_stop,
 	};
 
 	for (uint32_t p = 0; p < setup->port_count; p++) {
@@ -140,6 +157,8 @@ static int start_ports(struct flx_fabric *fabric, const struct flx_options *opti
 		if (error)
 			return error;
 		fabric->ports_started++;
+		if (told_to_stop())
+			return -ECANCELED;
 		/* One key for all ports: a flow's contexts are found again whichever it came by. */
 		conf.rss_key = fabric->port[0].rss.key;
 		describe_edge(fabric, p);
@@ -272,7 +291,7 @@ int flx_fabric_start(struct flx_fabric **out_fabric, struct flx_program *program
 	fabric->begun_tsc = rte_rdtsc();
 	error = make_registry(&fabric->registry, program, options);
 	if (!error)
-		error = flx_setup_make(&fabric->setup, options, true);
+		error = unless_stopped(flx_setup_make(&fabric->setup, options, true));
 	if (error)
 		goto err_stop;
 	if (out)
@@ -286,13 +305,13 @@ int flx_fabric_start(struct flx_fabric **out_fabric, struct flx_program *program
 	fabric->shared.start_tsc = rte_rdtsc();
 	fabric->shared.tsc_hz = rte_get_tsc_hz();
 	fabric->shared.stall_tsc = fabric->shared.tsc_hz / 1000 * TX_STALL_MS;
-	error = start_pools(fabric);
+	error = unless_stopped(start_pools(fabric));
 	if (!error)
 		error = start_edges(fabric);
 	if (!error)
 		error = start_ports(fabric, options, out);
 	if (!error)
-		error = start_contexts(fabric, options, out);
+		error = unless_stopped(start_contexts(fabric, options, out));
 	if (!error)
 		error = start_workers(fabric);
 	if (error)

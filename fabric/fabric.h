@@ -27,7 +27,8 @@ int flx_fabric_check(struct flx_program *program, const struct flx_options *opti
  * flx_fabric_start - check, bring up and run @program
  * Prints the placement and the derived EAL line to @out (NULL: nowhere). On failure nothing stays
  * running, and flx_error has said why: -EINVAL a bad program or option (exit status 2), another -errno
- * when the machine refused. @program stays the caller's and must outlive the fabric.
+ * when the machine refused. Without a word -ECANCELED, between two steps, when SIGINT or SIGTERM is
+ * pending, which the caller may have blocked. @program stays the caller's and must outlive the fabric.
  */
 int flx_fabric_start(struct flx_fabric **fabric, struct flx_program *program,
 		     const struct flx_options *options, FILE *out);

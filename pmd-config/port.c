@@ -296,20 +296,22 @@ static void choose_mac(struct flx_port *port)
 	}
 }
 
-static void wait_for_link(const struct flx_port *port, uint32_t wait_ms)
+static void wait_for_link(const struct flx_port *port, const struct flx_port_conf *conf)
 {
 	struct rte_eth_link link = {0};
 
 	for (uint32_t waited_ms = 0;; waited_ms += 10) {
 		if (rte_eth_link_get_nowait(port->id, &link) || link.link_status)
 			return;
-		if (waited_ms >= wait_ms)
+		if (conf->told_to_stop && conf->told_to_stop())
+			return;
+		if (waited_ms >= conf->link_wait_ms)
 			break;
 		rte_delay_us_sleep(10000);
 	}
-	if (wait_ms > 0)
+	if (conf->link_wait_ms > 0)
 		flx_warn("port %s: no link after %u ms; going on, frames flow when it comes up",
-			 port->spec.text, wait_ms);
+			 port->spec.text, conf->link_wait_ms);
 }
 
 static int start(struct bringup *up)
@@ -329,7 +331,7 @@ static int start(struct bringup *up)
 	(void)rte_eth_promiscuous_disable(port->id);
 	choose_mac(port);
 	port->numa = rte_eth_dev_socket_id(port->id);
-	wait_for_link(port, up->conf->link_wait_ms);
+	wait_for_link(port, up->conf);
 	(void)rte_eth_stats_reset(port->id);
 	return 0;
 }

@@ -26,6 +26,8 @@ struct flx_port_conf {
 	bool flow_hash;		  /* some listener is keyed by flow: RSS hash wanted */
 	const uint8_t *rss_key;	  /* FLX_RSS_KEY_SIZE bytes; NULL: random */
 	uint32_t link_wait_ms;	  /* 0: do not wait */
+	/* Asked while it waits, which true ends; NULL: nobody is. */
+	bool (*told_to_stop)(void);
 };
 
 struct flx_port {

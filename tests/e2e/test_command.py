@@ -2,7 +2,9 @@
 """What the command says and refuses, and what it must leave alone."""
 import os
 import re
+import signal
 import subprocess
+import time
 
 import harness
 from harness import BUILD, FLX, run
@@ -50,11 +52,11 @@ def traces():
             for name in os.listdir(folder)}
 
 
-def run_and_trace(*arguments):
+def run_and_trace(*arguments, **options):
     """Status and output of flx, and what it left of itself."""
     before = traces()
     process = subprocess.Popen([FLX, *arguments], stdin=subprocess.DEVNULL, text=True,
-                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, **options)
     output, _ = process.communicate(timeout=30)
     left = [path for path in traces() - before if f"flx{process.pid}" in path]
     return process.returncode, output, left
@@ -108,6 +110,32 @@ class Command(harness.TestCase):
                          "a status line per second")
         self.assertRegex(result.output, r"worker 0: CPU \d+")
         self.assertIn("--lcores", result.output)
+
+    def test_a_signal_before_the_start_is_done_ends_it(self):
+        for number in (signal.SIGINT, signal.SIGTERM):
+            def send_early():
+                signal.pthread_sigmask(signal.SIG_BLOCK, [number])
+                os.kill(os.getpid(), number)  # and exec keeps it pending
+
+            with self.subTest(number):
+                status, output, left = run_and_trace("run", "counter", "--dev", "--port", "ring",
+                                                     preexec_fn=send_early)
+                self.assertEqual(status, 0, output)
+                self.assertIn("told to stop before the start was done", output)
+                self.assertNotIn("ledger", output)
+                self.assertEqual(left, [])
+
+    def test_a_signal_at_any_time_of_the_start_ends_it(self):
+        for delay_ms in range(0, 300, 30):
+            with self.subTest(delay_ms), \
+                 harness.Fabric("counter", "--dev", "--port", "ring") as fabric:
+                fabric.wait_for(lambda: "EAL:" in fabric.output(), "the plan")
+                time.sleep(delay_ms / 1000)
+                result = fabric.stop()
+                self.assertEqual(result.status, 0, result.output)
+                self.assertNotRegex(result.output, r"(?i)\berror:|warning:|sanitizer")
+                self.assertNotEqual("told to stop" in result.output,
+                                    "unexplained 0" in result.output)
 
     def test_a_run_without_a_port_says_that_nothing_can_arrive(self):
         done = run(FLX, "run", "counter", "--dev", "--duration", "0.1")
