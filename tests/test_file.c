@@ -218,7 +218,7 @@ static void test_file_of_other_length_is_refused(void)
 static void test_file_with_impossible_extents_is_refused(void)
 {
 	static const struct {
-		struct flx_file_type type; /* the second one */
+		struct flx_file_type type;	       /* the second one */
 		uint32_t node, node_count, type_count; /* rows 11 to 13: these are wrong */
 	} rows[] = {
 		{{"user", 2, 4, 8, 64, 0, 32769, 2 * ALIGN}, 0, 1, 2},	  /* too long */
@@ -247,8 +247,7 @@ static void test_file_with_impossible_extents_is_refused(void)
 		header.node_count = rows[i].node_count;
 		header.type_count = rows[i].type_count;
 		make("node0", &header);
-		refused("node0",
-			i >= 11 && i <= 13 ? "cannot be" : "the extent of");
+		refused("node0", i >= 11 && i <= 13 ? "cannot be" : "the extent of");
 		CU_ASSERT_EQUAL(flx_scratch_run(&scratch, "rm node0"), 0);
 	}
 	tear_down();
