@@ -229,7 +229,10 @@ static void test_files_second_process_is_refused_until_the_first_is_killed(void)
 	flx_scratch_fini(&scratch);
 }
 
-/* What a command does to a good store of 3 nodes (2 generations; old: the first), and what run says. */
+/*
+ * What a command does to a good store of 3 nodes, and what run says. It is of generation 2; old and
+ * new are of 1 and 3; other is another one.
+ */
 static void test_files_that_do_not_belong_together_are_refused(void)
 {
 	static const struct {
@@ -243,6 +246,7 @@ static void test_files_that_do_not_belong_together_are_refused(void)
 		{"cp old/node1 store/node1", "generation 1, is not node 1 of node0's"},
 		{"cp other/node2 store/node2", "node2: node 2 of 3 of store"},
 		{"cp other/node2 store/node5", "node5: has no place in this store"},
+		{"cp new/node2 store/node5", "node5: has no place in this store"},
 		{"echo >store/node3", "node3: has no place in this store"},
 		{"ln -s /dev/null store/node7", "node7: has no place in this store"},
 		{"rm store/node0 && ln -s node1 store/node0", "Too many levels of symbolic links"},
@@ -257,6 +261,8 @@ static void test_files_that_do_not_belong_together_are_refused(void)
 	shell("cp -r --sparse=always store old");
 	make_store(3, 1);
 	shell("cp -r --sparse=always store good");
+	make_store(3, 1);
+	shell("cp -r --sparse=always store new");
 	for (size_t i = 0; i < ROWS(rows); i++) {
 		struct flx_capture capture;
 		struct flx_files files;
