@@ -7,6 +7,7 @@
 #include <linux/mempolicy.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/vfs.h>
 #include <unistd.h>
@@ -125,8 +126,15 @@ static int reserve_blocks(uint8_t *base, uint64_t size_bytes, const struct flx_b
 static int map_file(uint8_t **base, uint64_t size_bytes, const struct flx_backing *backing)
 {
 	int protection = backing->read_only ? PROT_READ : PROT_READ | PROT_WRITE;
+	struct stat facts;
 	int error = 0;
 
+	if (fstat(backing->fd, &facts) < 0)
+		return -errno;
+	/* Behind the end is a SIGBUS. */
+	if (backing->file_offset > (uint64_t)facts.st_size ||
+	    size_bytes > (uint64_t)facts.st_size - backing->file_offset)
+		return -EINVAL;
 	*base = mmap(NULL, size_bytes, protection, MAP_SHARED, backing->fd,
 		     (off_t)backing->file_offset);
 	if (*base == MAP_FAILED)

@@ -118,8 +118,7 @@ static int check_node(const struct flx_files *files, uint32_t node)
 	const struct flx_file_header *header = files->now.node[node].header;
 	bool same = same_generation(first, header) && header->node == node &&
 		    header->node_count == first->node_count &&
-		    header->type_count == first->type_count &&
-		    memcmp(header->seed, first->seed, sizeof(header->seed)) == 0;
+		    header->type_count == first->type_count;
 
 	for (uint32_t i = 0; node && same && i < header->type_count; i++)
 		same = same_type(&first->type[i], &before->type[i], &header->type[i]);
