@@ -3,7 +3,6 @@
 
 #include <errno.h>
 
-#include <rte_pause.h>
 #include <rte_prefetch.h>
 
 #include "context-store/record.h"
@@ -26,6 +25,24 @@
 #define DIRECTORY_RECORDS 128
 #define LEAF_RECORDS	  160
 
+/*
+ * Records per bucket of a table that is made for a count. A leaf then has 384 in the mean, and 512
+ * is 6.5 sigma away. Half as many, where the count is just above a size, is still more than all
+ * the numbers above allow for.
+ */
+#define PRESIZE_PER_BUCKET 6u
+
+/*
+ * Slots of the limbo. A slice retires each size of small leaf once in its life, and those always
+ * fit. A split takes two at most, its leaf and a directory, and begins while fewer leaves than the
+ * limit wait; by then each worker may have begun one as well.
+ */
+#define SPLIT_LIMIT_MAX 448
+
+static_assert(FLX_INDEX_SLICES * FLX_INDEX_LEAF_BITS + 2 * (SPLIT_LIMIT_MAX + FLX_WORKERS_MAX) <=
+		      FLX_BLOCK_LIMBO,
+	      "whatever is retired has a slot");
+
 #define DEPTH_SHIFT FLX_BUCKET_ENTRIES /* in the state of a leaf's first bucket */
 
 static uint32_t directory_class(uint32_t depth)
@@ -33,21 +50,31 @@ static uint32_t directory_class(uint32_t depth)
 	return depth > LINE_ENTRY_BITS ? depth - LINE_ENTRY_BITS : 0;
 }
 
+static uint32_t line_of(const struct flx_index *index, const void *block)
+{
+	return (uint32_t)((uint64_t)((const uint8_t *)block - index->pool.base) / FLX_CACHE_LINE);
+}
+
 static uint64_t at_most(uint64_t value, uint64_t limit)
 {
 	return value < limit ? value : limit;
 }
 
+/* Leaves that may wait for a grace period: a fourth of those that there are when all are full. */
+static uint32_t split_limit(uint32_t capacity)
+{
+	return (uint32_t)at_most(capacity / (4 * LEAF_RECORDS) + 1, SPLIT_LIMIT_MAX);
+}
+
 /*
  * The worst case, however the records fall into slices. A table never shrinks, so each slice may
  * show the size of a batch that was withdrawn beside the records that it has. Blocks of a size are
- * reused for that size only.
+ * reused for that size only. Of the small leaves and the directories, the rows count all that a
+ * slice has ever had, so those in the limbo need no more.
  */
 uint64_t flx_index_reserve(uint32_t capacity)
 {
-	const uint64_t align_lines = FLX_INDEX_LEAF_SIZE;
-	uint64_t lines = FLX_INDEX_SLICES * (sizeof(uint64_t) + FLX_CACHE_LINE) / FLX_CACHE_LINE +
-			 align_lines;
+	uint64_t lines = FLX_INDEX_SLICES * (sizeof(uint64_t) + FLX_CACHE_LINE) / FLX_CACHE_LINE;
 
 	for (uint32_t bits = 1; bits <= FLX_INDEX_LEAF_BITS; bits++) {
 		uint64_t needs = (uint64_t)GROW_PER_BUCKET << (bits - 1);
@@ -57,65 +84,26 @@ uint64_t flx_index_reserve(uint32_t capacity)
 			break;
 		if (needs > FLX_BATCH)
 			leaves = at_most(leaves, capacity / (needs - FLX_BATCH) + 1);
-		lines += (leaves << bits) + align_lines;
+		lines += leaves << bits;
 	}
-	lines += (uint64_t)capacity / LEAF_RECORDS * FLX_INDEX_LEAF_SIZE;
+	lines += ((uint64_t)capacity / LEAF_RECORDS + split_limit(capacity)) * FLX_INDEX_LEAF_SIZE;
 	for (uint32_t depth = 1; (uint64_t)DIRECTORY_RECORDS << depth <= capacity; depth++) {
 		uint64_t directories = capacity / ((uint64_t)DIRECTORY_RECORDS << depth);
 
-		lines += (at_most(directories, FLX_INDEX_SLICES) << directory_class(depth)) +
-			 align_lines;
+		lines += at_most(directories, FLX_INDEX_SLICES) << directory_class(depth);
 	}
-	return lines * FLX_CACHE_LINE;
-}
-
-static uint32_t line_of(const struct flx_index *index, const void *block)
-{
-	return (uint32_t)((uint64_t)((const uint8_t *)block - index->base) / FLX_CACHE_LINE);
-}
-
-/* Line number of a block of 1 << @class lines, its bytes undefined; 0: there is no memory. */
-static uint32_t block_alloc(struct flx_index *index, uint32_t class)
-{
-	uint64_t size_bytes = (uint64_t)FLX_CACHE_LINE << class;
-	uint32_t line;
-
-	/* Acquire: pairs with the release of the clear, for the lists and the links in the blocks.
-	 */
-	while (atomic_flag_test_and_set_explicit(&index->lock, memory_order_acquire))
-		rte_pause();
-	line = index->free_block[class];
-	if (line) {
-		index->free_block[class] = *(uint32_t *)flx_index_line(index, line);
-	} else {
-		/* A leaf in one page: one TLB entry, where pages are small. */
-		uint64_t at = flx_arena_alloc(index->arena, size_bytes, at_most(size_bytes, 4096));
-
-		if (at != FLX_ARENA_NONE)
-			line = line_of(index, flx_arena_at(index->arena, at));
-	}
-	atomic_flag_clear_explicit(&index->lock, memory_order_release);
-	return line;
-}
-
-static void block_free(struct flx_index *index, uint32_t class, uint32_t line)
-{
-	while (atomic_flag_test_and_set_explicit(&index->lock, memory_order_acquire))
-		rte_pause();
-	*(uint32_t *)flx_index_line(index, line) = index->free_block[class];
-	index->free_block[class] = line;
-	atomic_flag_clear_explicit(&index->lock, memory_order_release);
+	return lines * FLX_CACHE_LINE + flx_block_reserve();
 }
 
 static uint32_t leaf_alloc(struct flx_index *index, uint32_t bits, uint32_t depth)
 {
-	uint32_t line = block_alloc(index, bits);
-	struct flx_bucket *leaf = flx_index_line(index, line);
+	uint32_t line = flx_block_alloc(&index->pool, bits);
+	struct flx_bucket *leaf = flx_block_at(&index->pool, line);
 
 	if (line == 0)
 		return 0;
-	memset(leaf, 0, sizeof(*leaf) << bits);
-	leaf->state = (uint16_t)(depth << DEPTH_SHIFT);
+	memset((void *)leaf, 0, sizeof(*leaf) << bits);
+	atomic_init(&leaf->state, (uint16_t)(depth << DEPTH_SHIFT));
 	return line;
 }
 
@@ -130,17 +118,20 @@ static void publish(struct flx_index *index, uint32_t slice, struct flx_index_ro
 
 int flx_index_init(struct flx_index *index, struct flx_arena *arena, const struct flx_slab *slab)
 {
-	uint64_t roots = flx_arena_alloc(arena, FLX_INDEX_SLICES * sizeof(uint64_t), 4096);
+	uint64_t roots =
+		flx_arena_alloc(arena, FLX_INDEX_SLICES * sizeof(uint64_t), FLX_CACHE_LINE);
+	int error;
 
 	if (roots == FLX_ARENA_NONE)
 		return -ENOMEM;
 	*index = (struct flx_index){
-		.base = flx_arena_at(arena, roots),
 		.root = flx_arena_at(arena, roots),
 		.slab = slab,
-		.arena = arena,
-		.lock = ATOMIC_FLAG_INIT,
+		.split_limit = split_limit(slab->capacity),
 	};
+	error = flx_block_pool_init(&index->pool, arena);
+	if (error)
+		return error;
 	while ((uint64_t)DIRECTORY_RECORDS << (index->depth_max + 1) <= slab->capacity)
 		index->depth_max++;
 	for (uint32_t slice = 0; slice < FLX_INDEX_SLICES; slice++) {
@@ -153,9 +144,23 @@ int flx_index_init(struct flx_index *index, struct flx_arena *arena, const struc
 	return 0;
 }
 
-static uint32_t bucket_used(const struct flx_bucket *bucket)
+/* As its owner sees it, who alone writes it. */
+static uint32_t state_of(const struct flx_bucket *bucket)
 {
-	return (uint32_t)__builtin_popcount(bucket->state & FLX_BUCKET_USED);
+	return atomic_load_explicit(&bucket->state, memory_order_relaxed);
+}
+
+static bool full(uint32_t state)
+{
+	return (state & FLX_BUCKET_USED) == FLX_BUCKET_USED;
+}
+
+static void count_overflow(struct flx_bucket *bucket, int change)
+{
+	int overflow = atomic_load_explicit(&bucket->overflow, memory_order_relaxed);
+
+	atomic_store_explicit(&bucket->overflow, (uint16_t)(overflow + change),
+			      memory_order_relaxed);
 }
 
 /* Not counted as records come and go: only who finds a home bucket full needs to know. */
@@ -164,27 +169,31 @@ static uint32_t leaf_used(const struct flx_bucket *leaf, uint32_t mask)
 	uint32_t used = 0;
 
 	for (uint32_t at = 0; at <= mask; at++)
-		used += bucket_used(&leaf[at]);
+		used += (uint32_t)__builtin_popcount(state_of(&leaf[at]) & FLX_BUCKET_USED);
 	return used;
 }
 
 /* False, and no change: the leaf is full. */
-static bool leaf_insert(struct flx_bucket *leaf, uint32_t mask, uint32_t hash, uint16_t tag,
-			uint32_t number)
+static inline bool leaf_insert(struct flx_bucket *leaf, uint32_t mask, uint32_t hash, uint16_t tag,
+			       uint32_t number)
 {
-	struct flx_bucket *bucket;
-	uint32_t passed = 0, entry;
+	struct flx_bucket *bucket = &leaf[hash & mask];
+	uint32_t state = state_of(bucket), passed = 0, entry;
 
-	while (bucket_used(&leaf[(hash + passed) & mask]) == FLX_BUCKET_ENTRIES)
+	while (full(state)) {
 		if (passed++ == mask)
 			return false;
-	bucket = &leaf[(hash + passed) & mask];
-	entry = (uint32_t)__builtin_ctz(~(uint32_t)bucket->state);
-	bucket->tag[entry] = tag;
-	bucket->record[entry] = number;
-	bucket->state = (uint16_t)(bucket->state | 1u << entry);
-	while (passed--)
-		leaf[(hash + passed) & mask].overflow++;
+		bucket = &leaf[(hash + passed) & mask];
+		state = state_of(bucket);
+	}
+	for (uint32_t i = 0; i < passed; i++)
+		count_overflow(&leaf[(hash + i) & mask], 1);
+	entry = (uint32_t)__builtin_ctz(~state);
+	atomic_store_explicit(&bucket->tag[entry], tag, memory_order_relaxed);
+	atomic_store_explicit(&bucket->record[entry], number, memory_order_relaxed);
+	/* Release: the entry and the counts before it; pairs with the acquire in a look-up. */
+	atomic_store_explicit(&bucket->state, (uint16_t)(state | 1u << entry),
+			      memory_order_release);
 	return true;
 }
 
@@ -202,17 +211,18 @@ static void leaf_move(const struct flx_index *index, const struct flx_bucket *fr
 		      uint32_t bit)
 {
 	for (uint32_t at = 0; at <= from_mask; at++)
-		for (uint32_t used = from[at].state & FLX_BUCKET_USED; used; used &= used - 1)
-			rte_prefetch0(
-				flx_slab_at(index->slab, from[at].record[__builtin_ctz(used)]));
+		for (uint32_t used = state_of(&from[at]) & FLX_BUCKET_USED; used; used &= used - 1)
+			rte_prefetch0(flx_slab_at(index->slab, flx_bucket_record(&from[at], used)));
 	for (uint32_t at = 0; at <= from_mask; at++)
-		for (uint32_t used = from[at].state & FLX_BUCKET_USED; used; used &= used - 1) {
-			uint32_t entry = (uint32_t)__builtin_ctz(used);
-			uint32_t number = from[at].record[entry];
+		for (uint32_t used = state_of(&from[at]) & FLX_BUCKET_USED; used;
+		     used &= used - 1) {
+			uint32_t number = flx_bucket_record(&from[at], used);
 			uint32_t hash = record_hash(index, number);
+			uint16_t tag = atomic_load_explicit(&from[at].tag[__builtin_ctz(used)],
+							    memory_order_relaxed);
+
 			/* Each is as large as the old one or larger, so nothing is refused. */
-			bool entered = leaf_insert(to[hash >> bit & 1], to_mask, hash,
-						   from[at].tag[entry], number);
+			bool entered = leaf_insert(to[hash >> bit & 1], to_mask, hash, tag, number);
 
 			FLX_VERIFY(entered);
 		}
@@ -220,38 +230,34 @@ static void leaf_move(const struct flx_index *index, const struct flx_bucket *fr
 
 static bool grow_leaf(struct flx_index *index, uint32_t slice, struct flx_index_root root)
 {
-	uint32_t bits = (uint32_t)__builtin_popcount(root.leaf_mask);
-	uint32_t line = leaf_alloc(index, bits + 1, 0);
-	struct flx_bucket *grown = flx_index_line(index, line);
-	struct flx_bucket *const to[2] = {grown, grown};
 	uint32_t mask = root.leaf_mask;
+	uint32_t bits = (uint32_t)__builtin_popcount(mask);
+	uint32_t line = leaf_alloc(index, bits + 1, 0);
+	struct flx_bucket *grown = flx_block_at(&index->pool, line);
 
 	if (line == 0)
 		return false;
-	leaf_move(index, flx_index_line(index, root.line), mask, to, 2 * mask + 1, 0);
+	leaf_move(index, flx_block_at(&index->pool, root.line), mask,
+		  (struct flx_bucket *const[2]){grown, grown}, 2 * mask + 1, 0);
 	publish(index, slice,
 		(struct flx_index_root){.line = line, .leaf_mask = (uint16_t)(2 * mask + 1)});
-	block_free(index, bits, root.line);
+	flx_block_retire(&index->pool, bits, root.line);
 	return true;
 }
 
 /* A directory twice as deep as that of @root, not yet published; its line, 0: no memory. */
 static uint32_t directory_alloc(struct flx_index *index, struct flx_index_root root)
 {
-	uint32_t line = block_alloc(index, directory_class(root.depth + 1u));
-	_Atomic uint32_t *grown = flx_index_line(index, line);
-	const _Atomic uint32_t *old = flx_index_line(index, root.line);
-	uint32_t size = 1u << root.depth;
+	uint32_t line = flx_block_alloc(&index->pool, directory_class(root.depth + 1u));
+	size_t size_bytes = sizeof(uint32_t) << root.depth;
+	uint8_t *grown = flx_block_at(&index->pool, line);
+	const void *old = root.depth ? flx_block_at(&index->pool, root.line) : &root.line;
 
 	if (line == 0)
 		return 0;
-	for (uint32_t i = 0; i < 2 * size; i++) {
-		uint32_t leaf = root.line;
-
-		if (root.depth)
-			leaf = atomic_load_explicit(&old[i & (size - 1)], memory_order_relaxed);
-		atomic_store_explicit(&grown[i], leaf, memory_order_relaxed);
-	}
+	/* Only its owner writes the old one, and nobody sees the new one: no atomics, for speed. */
+	memcpy(grown, old, size_bytes);
+	memcpy(grown + size_bytes, old, size_bytes);
 	return line;
 }
 
@@ -259,7 +265,7 @@ static uint32_t directory_alloc(struct flx_index *index, struct flx_index_root r
 static void directory_split(struct flx_index *index, struct flx_index_root root, uint32_t hash,
 			    uint32_t depth, const uint32_t line[2])
 {
-	_Atomic uint32_t *leaves = flx_index_line(index, root.line);
+	_Atomic uint32_t *leaves = flx_block_at(&index->pool, root.line);
 	uint32_t step = 1u << depth;
 
 	for (uint32_t i = hash >> FLX_INDEX_LEAF_BITS & (step - 1); i < 1u << root.depth; i += step)
@@ -270,12 +276,12 @@ static bool split_leaf(struct flx_index *index, uint32_t slice, struct flx_index
 		       uint32_t hash)
 {
 	struct flx_bucket *leaf = flx_index_leaf(index, root, hash);
-	uint32_t old = line_of(index, leaf);
-	uint32_t depth = (uint32_t)leaf->state >> DEPTH_SHIFT;
+	uint32_t depth = state_of(leaf) >> DEPTH_SHIFT;
 	uint32_t line[2] = {0, 0};
 	struct flx_index_root grown = root;
 
-	if (depth == index->depth_max)
+	if (depth == index->depth_max ||
+	    flx_block_waiting(&index->pool, LEAF_CLASS) >= index->split_limit)
 		return false;
 	for (uint32_t i = 0; i < 2; i++) {
 		line[i] = leaf_alloc(index, FLX_INDEX_LEAF_BITS, depth + 1);
@@ -289,38 +295,52 @@ static bool split_leaf(struct flx_index *index, uint32_t slice, struct flx_index
 			goto err_block;
 	}
 	leaf_move(index, leaf, root.leaf_mask,
-		  (struct flx_bucket *const[2]){flx_index_line(index, line[0]),
-						flx_index_line(index, line[1])},
+		  (struct flx_bucket *const[2]){flx_block_at(&index->pool, line[0]),
+						flx_block_at(&index->pool, line[1])},
 		  root.leaf_mask, FLX_INDEX_LEAF_BITS + depth);
 	directory_split(index, grown, hash, depth, line);
 	publish(index, slice, grown);
 	if (root.depth && grown.line != root.line)
-		block_free(index, directory_class(root.depth), root.line);
-	block_free(index, LEAF_CLASS, old);
+		flx_block_retire(&index->pool, directory_class(root.depth), root.line);
+	flx_block_retire(&index->pool, LEAF_CLASS, line_of(index, leaf));
 	return true;
 
 err_block:
 	for (uint32_t i = 0; i < 2; i++)
 		if (line[i])
-			block_free(index, LEAF_CLASS, line[i]);
+			flx_block_free(&index->pool, LEAF_CLASS, line[i]);
 	return false;
 }
 
-bool flx_index_insert(struct flx_index *index, uint32_t slice, uint64_t hash, uint32_t number)
+static bool grow(struct flx_index *index, uint32_t slice, struct flx_index_root root, uint32_t hash)
 {
-	for (;;) {
+	return root.leaf_mask + 1u < FLX_INDEX_LEAF_SIZE ? grow_leaf(index, slice, root)
+							 : split_leaf(index, slice, root, hash);
+}
+
+static bool crowded(const struct flx_bucket *leaf, uint32_t mask, uint64_t hash)
+{
+	return full(state_of(&leaf[hash & mask])) &&
+	       leaf_used(leaf, mask) >= GROW_PER_BUCKET * (mask + 1);
+}
+
+bool flx_index_insert(struct flx_index *index, uint32_t slice, uint64_t hash, uint32_t number,
+		      uint32_t *budget)
+{
+	for (bool stuck = false;;) {
 		struct flx_index_root root = flx_index_root(index, slice);
 		struct flx_bucket *leaf = flx_index_leaf(index, root, hash);
 		uint32_t mask = root.leaf_mask;
 
-		/* Depth and leaf size have limits, so growth ends; then the leaf fills up. */
-		if (bucket_used(&leaf[hash & mask]) == FLX_BUCKET_ENTRIES &&
-		    leaf_used(leaf, mask) >= GROW_PER_BUCKET * (mask + 1) &&
-		    (mask + 1 < FLX_INDEX_LEAF_SIZE
-			     ? grow_leaf(index, slice, root)
-			     : split_leaf(index, slice, root, (uint32_t)hash)))
-			continue;
-		return leaf_insert(leaf, mask, (uint32_t)hash, flx_index_tag(hash), number);
+		if ((stuck || *budget == 0 || !crowded(leaf, mask, hash)) &&
+		    leaf_insert(leaf, mask, (uint32_t)hash, flx_index_tag(hash), number))
+			return true;
+		/* Crowded, or full. Depth and leaf size have limits, so growth ends. */
+		if (stuck)
+			return false;
+		stuck = !grow(index, slice, root, (uint32_t)hash);
+		if (!stuck)
+			*budget -= (uint32_t)at_most(*budget, mask + 1);
 	}
 }
 
@@ -332,17 +352,62 @@ void flx_index_remove(struct flx_index *index, uint32_t slice, uint32_t number)
 
 	for (uint32_t passed = 0; passed <= root.leaf_mask; passed++) {
 		struct flx_bucket *bucket = &leaf[(hash + passed) & root.leaf_mask];
+		uint32_t state = state_of(bucket);
 
-		for (uint32_t used = bucket->state & FLX_BUCKET_USED; used; used &= used - 1) {
-			uint32_t entry = (uint32_t)__builtin_ctz(used);
-
-			if (bucket->record[entry] != number)
+		for (uint32_t used = state & FLX_BUCKET_USED; used; used &= used - 1) {
+			if (flx_bucket_record(bucket, used) != number)
 				continue;
-			bucket->state = (uint16_t)(bucket->state & ~(1u << entry));
+			atomic_store_explicit(&bucket->state, (uint16_t)(state & ~(used & -used)),
+					      memory_order_relaxed);
 			while (passed--)
-				leaf[(hash + passed) & root.leaf_mask].overflow--;
+				count_overflow(&leaf[(hash + passed) & root.leaf_mask], -1);
 			return;
 		}
 	}
 	FLX_VERIFY(!"a record that is removed is in the index");
+}
+
+/* Directory of 1 << @depth empty leaves, not yet published; its line, 0: no memory. */
+static uint32_t directory_presize(struct flx_index *index, uint32_t depth)
+{
+	uint32_t line = flx_block_alloc(&index->pool, directory_class(depth));
+	uint32_t *leaves = flx_block_at(&index->pool, line);
+	uint32_t count = 0;
+
+	if (line == 0)
+		return 0;
+	for (; count < 1u << depth; count++) {
+		leaves[count] = leaf_alloc(index, FLX_INDEX_LEAF_BITS, depth);
+		if (leaves[count] == 0)
+			goto err_leaf;
+	}
+	return line;
+
+err_leaf:
+	while (count--)
+		flx_block_free(&index->pool, LEAF_CLASS, leaves[count]);
+	flx_block_free(&index->pool, directory_class(depth), line);
+	return 0;
+}
+
+int flx_index_presize(struct flx_index *index, uint32_t slice, uint32_t count)
+{
+	struct flx_index_root old = flx_index_root(index, slice), root = {0};
+	uint32_t bits = 0;
+
+	FLX_ASSERT(old.depth == 0 && old.leaf_mask == 0);
+	while (bits < FLX_INDEX_LEAF_BITS && count > PRESIZE_PER_BUCKET << bits)
+		bits++;
+	while (root.depth < index->depth_max && count > (uint64_t)PRESIZE_PER_BUCKET
+								<< (bits + root.depth))
+		root.depth++;
+	if (bits == 0)
+		return 0;
+	root.leaf_mask = (uint16_t)((1u << bits) - 1);
+	root.line = root.depth ? directory_presize(index, root.depth) : leaf_alloc(index, bits, 0);
+	if (root.line == 0)
+		return -ENOMEM;
+	publish(index, slice, root);
+	flx_block_retire(&index->pool, 0, old.line);
+	return 0;
 }

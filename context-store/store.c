@@ -123,6 +123,7 @@ static struct flx_record *make_record(struct flx_context_type *type, uint32_t wo
 {
 	struct flx_store_worker *own = &type->worker[worker];
 	uint32_t number = flx_slab_take(&type->slab, worker);
+	uint32_t budget = FLX_INDEX_BUDGET;
 	struct flx_record *record;
 
 	if (number == FLX_SLAB_NONE)
@@ -130,7 +131,7 @@ static struct flx_record *make_record(struct flx_context_type *type, uint32_t wo
 	record = flx_slab_at(&type->slab, number);
 	record->hash = (uint32_t)hash;
 	memcpy(record->key, key, type->layout.key_size);
-	if (!flx_index_insert(&type->index, slice, hash, number)) {
+	if (!flx_index_insert(&type->index, slice, hash, number, &budget)) {
 		flx_slab_give(&type->slab, worker, number);
 		return NULL;
 	}
@@ -200,10 +201,10 @@ static inline __attribute__((always_inline)) void bind_batch(
 		records[i] = NULL;
 		if (unlikely(matches == 0)) {
 			late[late_count] = i;
-			late_count += home[i]->overflow != 0;
+			late_count += flx_bucket_overflowed(home[i]);
 			continue;
 		}
-		records[i] = flx_slab_at(&type->slab, home[i]->record[__builtin_ctz(matches)]);
+		records[i] = flx_slab_at(&type->slab, flx_bucket_record(home[i], matches));
 		rte_prefetch0(records[i]);
 	}
 	for (uint32_t i = 0; i < late_count; i++)
@@ -259,6 +260,9 @@ void flx_store_settle_slow(struct flx_context_type *type, uint32_t worker)
 		flx_slab_give(&type->slab, worker, own->made[i]);
 		live--;
 	}
+	/* Nobody but the owner reads a table yet, so grace periods take no time. */
+	if (worker == 0 && flx_block_collect(&type->index.pool))
+		flx_block_release(&type->index.pool);
 	own->made_count = 0;
 	atomic_store_explicit(&own->live, live, memory_order_relaxed);
 	if (flx_slab_dry(&type->slab))
