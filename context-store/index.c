@@ -151,9 +151,9 @@ static uint32_t state_of(const struct flx_bucket *bucket)
 	return atomic_load_explicit(&bucket->state, memory_order_relaxed);
 }
 
-static uint32_t bucket_used(const struct flx_bucket *bucket)
+static bool full(uint32_t state)
 {
-	return (uint32_t)__builtin_popcount(state_of(bucket) & FLX_BUCKET_USED);
+	return (state & FLX_BUCKET_USED) == FLX_BUCKET_USED;
 }
 
 static void count_overflow(struct flx_bucket *bucket, int change)
@@ -170,24 +170,25 @@ static uint32_t leaf_used(const struct flx_bucket *leaf, uint32_t mask)
 	uint32_t used = 0;
 
 	for (uint32_t at = 0; at <= mask; at++)
-		used += bucket_used(&leaf[at]);
+		used += (uint32_t)__builtin_popcount(state_of(&leaf[at]) & FLX_BUCKET_USED);
 	return used;
 }
 
 /* False, and no change: the leaf is full. */
-static bool leaf_insert(struct flx_bucket *leaf, uint32_t mask, uint32_t hash, uint16_t tag,
-			uint32_t number)
+static inline bool leaf_insert(struct flx_bucket *leaf, uint32_t mask, uint32_t hash, uint16_t tag,
+			       uint32_t number)
 {
-	struct flx_bucket *bucket;
-	uint32_t passed = 0, state, entry;
+	struct flx_bucket *bucket = &leaf[hash & mask];
+	uint32_t state = state_of(bucket), passed = 0, entry;
 
-	while (bucket_used(&leaf[(hash + passed) & mask]) == FLX_BUCKET_ENTRIES)
+	while (full(state)) {
 		if (passed++ == mask)
 			return false;
+		bucket = &leaf[(hash + passed) & mask];
+		state = state_of(bucket);
+	}
 	for (uint32_t i = 0; i < passed; i++)
 		count_overflow(&leaf[(hash + i) & mask], 1);
-	bucket = &leaf[(hash + passed) & mask];
-	state = state_of(bucket);
 	entry = (uint32_t)__builtin_ctz(~state);
 	atomic_store_explicit(&bucket->tag[entry], tag, memory_order_relaxed);
 	atomic_store_explicit(&bucket->record[entry], number, memory_order_relaxed);
@@ -320,25 +321,27 @@ static bool grow(struct flx_index *index, uint32_t slice, struct flx_index_root 
 
 static bool crowded(const struct flx_bucket *leaf, uint32_t mask, uint64_t hash)
 {
-	return bucket_used(&leaf[hash & mask]) == FLX_BUCKET_ENTRIES &&
+	return full(state_of(&leaf[hash & mask])) &&
 	       leaf_used(leaf, mask) >= GROW_PER_BUCKET * (mask + 1);
 }
 
 bool flx_index_insert(struct flx_index *index, uint32_t slice, uint64_t hash, uint32_t number,
 		      uint32_t *budget)
 {
-	for (;;) {
+	for (bool stuck = false;;) {
 		struct flx_index_root root = flx_index_root(index, slice);
 		struct flx_bucket *leaf = flx_index_leaf(index, root, hash);
 		uint32_t mask = root.leaf_mask;
 
-		if (!(*budget && crowded(leaf, mask, hash)) &&
+		if ((stuck || *budget == 0 || !crowded(leaf, mask, hash)) &&
 		    leaf_insert(leaf, mask, (uint32_t)hash, flx_index_tag(hash), number))
 			return true;
 		/* Crowded, or full. Depth and leaf size have limits, so growth ends. */
-		if (!grow(index, slice, root, (uint32_t)hash))
-			return leaf_insert(leaf, mask, (uint32_t)hash, flx_index_tag(hash), number);
-		*budget -= (uint32_t)at_most(*budget, mask + 1);
+		if (stuck)
+			return false;
+		stuck = !grow(index, slice, root, (uint32_t)hash);
+		if (!stuck)
+			*budget -= (uint32_t)at_most(*budget, mask + 1);
 	}
 }
 

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+#include <errno.h>
+
 #include "context-store/index.h"
 #include "context-store/record.h"
+#include "tests/records.h"
 #include "tests/test.h"
 
 #define CAPACITY 1000000
@@ -22,27 +25,44 @@ static uint64_t next_random(uint64_t *state)
 
 static void set_up(uint32_t capacity, uint64_t index_bytes)
 {
-	uint64_t size_bytes = flx_slab_reserve(STRIDE, capacity) + index_bytes;
+	uint64_t size_bytes = records_reserve(STRIDE, capacity) + index_bytes;
 
 	CU_ASSERT_EQUAL_FATAL(flx_arena_init(&arena, size_bytes, false), 0);
-	CU_ASSERT_EQUAL_FATAL(flx_slab_init(&slab, &arena, STRIDE, capacity, 1), 0);
-	CU_ASSERT_EQUAL_FATAL(flx_index_init(&index_, &arena, &slab), 0);
-	arena.ready_bytes = size_bytes & ~7ull; /* not what rounding has added */
+	CU_ASSERT_EQUAL_FATAL(records_init(&slab, &arena, STRIDE, capacity, 1), 0);
+	CU_ASSERT_EQUAL_FATAL(flx_index_init(&index_, &arena, &slab, capacity), 0);
+	arena.size_bytes = size_bytes & ~7ull; /* not what rounding has added */
 }
 
+/* init rounded the size up, and set_up down: unmap all of it. */
 static void tear_down(void)
 {
+	arena.size_bytes = (arena.size_bytes + (2u << 20) - 1) & ~((2ull << 20) - 1);
 	flx_arena_fini(&arena);
+}
+
+/* By an owner who has @budget, and sees no grace period end. */
+static bool insert_within(uint32_t slice, uint64_t hash, uint32_t number, uint32_t *budget)
+{
+	struct flx_record *record = flx_slab_at(&slab, number);
+
+	record->hash = (uint32_t)hash;
+	hashes[number] = hash;
+	return flx_index_insert(&index_, slice, hash, number, budget);
+}
+
+/* Nobody else reads, so grace periods may take no time. */
+static void pass_grace_period(void)
+{
+	if (flx_block_collect(&index_.pool))
+		flx_block_release(&index_.pool);
 }
 
 static bool insert(uint32_t slice, uint64_t hash, uint32_t number)
 {
-	struct flx_record *record = flx_slab_at(&slab, number);
 	uint32_t budget = FLX_INDEX_BUDGET;
 
-	record->hash = (uint32_t)hash;
-	hashes[number] = hash;
-	return flx_index_insert(&index_, slice, hash, number, &budget);
+	pass_grace_period();
+	return insert_within(slice, hash, number, &budget);
 }
 
 /* How often @number is a candidate for its hash: 1 when it is there. */
@@ -95,7 +115,7 @@ static void test_index_reserve_suffices_however_keys_fall(void)
 		/* Twice the memory, as growth that is refused would leave full leaves and no trace.
 		 */
 		set_up(rows[i].capacity, 2 * reserve);
-		slab_bytes = flx_slab_reserve(STRIDE, rows[i].capacity);
+		slab_bytes = records_reserve(STRIDE, rows[i].capacity);
 		for (uint32_t n = 0; n < rows[i].capacity; n++)
 			refused += !insert(n % rows[i].slices, next_random(&state), n);
 		CU_ASSERT_EQUAL(refused, 0);
@@ -109,15 +129,26 @@ static void test_index_reserve_suffices_however_keys_fall(void)
 }
 
 /* What index.h says of memory: it is the price of a type before its first key. */
-static void test_index_reserve_is_modest(void)
+static void test_index_reserve_is_modest_and_monotonic(void)
 {
 	static const struct {
 		uint32_t capacity;
 		uint64_t most_bytes;
-	} rows[] = {{1, 41000}, {1000, 1200000}, {65536, 5300000}, {10000000, 270000000}};
+	} rows[] = {{1, 74000},
+		    {1000, 1150000},
+		    {65536, 5700000},
+		    {1000000, 32000000},
+		    {10000000, 266000000}};
+	uint64_t last = 0;
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
 		CU_ASSERT_TRUE(flx_index_reserve(rows[i].capacity) <= rows[i].most_bytes);
+	for (uint64_t capacity = 1; capacity < UINT32_MAX; capacity += 1 + capacity / 3000) {
+		uint64_t bytes = flx_index_reserve((uint32_t)capacity);
+
+		CU_ASSERT_TRUE_FATAL(bytes >= last);
+		last = bytes;
+	}
 }
 
 static void test_index_removal_leaves_nothing_behind(void)
@@ -217,16 +248,194 @@ static void test_index_out_of_memory_refuses_and_keeps_what_it_has(void)
 	}
 }
 
+/* Buckets of a leaf, times entries of the directory. */
+static uint32_t table_size(uint32_t slice)
+{
+	struct flx_index_root root = flx_index_root(&index_, slice);
+
+	return (root.leaf_mask + 1u) << root.depth;
+}
+
+/* All slices grow at once, and no grace period ends: every small leaf is retired, none refused. */
+static void test_index_limbo_holds_the_early_growth_of_all_slices(void)
+{
+	const uint32_t count = FLX_INDEX_SLICES * 500;
+	uint64_t state = 5, early_bytes;
+	uint32_t refused = 0;
+
+	set_up(CAPACITY, flx_index_reserve(CAPACITY));
+	for (uint32_t n = 0; n < count; n++) {
+		uint32_t budget = FLX_INDEX_BUDGET;
+
+		refused += !insert_within(n % FLX_INDEX_SLICES, next_random(&state), n, &budget);
+	}
+	CU_ASSERT_EQUAL(refused, 0);
+	for (uint32_t slice = 0; slice < FLX_INDEX_SLICES; slice++)
+		CU_ASSERT_EQUAL(table_size(slice), FLX_INDEX_LEAF_SIZE);
+	early_bytes = (uint64_t)FLX_INDEX_SLICES * (FLX_INDEX_LEAF_SIZE - 1) * FLX_CACHE_LINE;
+	CU_ASSERT_EQUAL(flx_block_deferred_bytes(&index_.pool), early_bytes);
+	tear_down();
+}
+
+/* A worker stalls the grace period: leaves fill up, then refuse, and all goes on when it ends. */
+static void test_index_stalled_grace_period_bounds_what_is_deferred(void)
+{
+	static bool entered[CAPACITY];
+	uint64_t state = 6, reserve = flx_index_reserve(CAPACITY);
+	uint32_t count = 0, full = 0, lost = 0;
+
+	set_up(CAPACITY, reserve);
+	for (uint32_t n = 0; n < CAPACITY; n++) {
+		uint32_t budget = FLX_INDEX_BUDGET;
+
+		entered[n] = insert_within(n % 2, next_random(&state), n, &budget);
+		count += entered[n];
+	}
+	/* Twice 225 leaves of 640, less what chance leaves in other leaves. */
+	CU_ASSERT_TRUE(count > 200000 && count < 300000);
+	CU_ASSERT_TRUE(flx_block_deferred_bytes(&index_.pool) < 450 * 4096 + 4 * 4096);
+	/* Of either slice, one line each: its first leaf, and directories of 2, 4, 8 and 16. */
+	CU_ASSERT_EQUAL(flx_block_waiting(&index_.pool, 0), 2 * 5);
+	for (uint32_t n = 0; n < CAPACITY; n++)
+		lost += find(n % 2, n) != entered[n];
+	for (uint32_t n = 0; n < CAPACITY; n++)
+		full += !entered[n] && !insert(n % 2, hashes[n], n);
+	for (uint32_t n = 0; n < CAPACITY; n++)
+		lost += find(n % 2, n) != 1;
+	CU_ASSERT_EQUAL(full, 0);
+	CU_ASSERT_EQUAL(lost, 0);
+	CU_ASSERT_TRUE(arena.used_bytes <= records_reserve(STRIDE, CAPACITY) + reserve);
+	tear_down();
+}
+
+/* Without a budget a table grows only where it must; with one it pays for what it moves. */
+static void test_index_budget_puts_growth_off_and_refuses_nothing(void)
+{
+	uint64_t state = 7;
+	uint32_t early = 0, unpaid = 0, full = 0;
+
+	set_up(20000, flx_index_reserve(20000));
+	for (uint32_t n = 0; n < 10000; n++) {
+		uint32_t budget = 0, size = table_size(0);
+
+		pass_grace_period();
+		full += !insert_within(0, next_random(&state), n, &budget);
+		early += size <= FLX_INDEX_LEAF_SIZE / 2 && size != table_size(0) &&
+			 n != size * FLX_BUCKET_ENTRIES;
+	}
+	for (uint32_t n = 10000; n < 20000; n++) {
+		uint32_t budget = 70, size = table_size(1);
+
+		pass_grace_period();
+		full += !insert_within(1, next_random(&state), n, &budget);
+		if (size <= FLX_INDEX_LEAF_SIZE / 2)
+			unpaid += budget + table_size(1) - size != 70;
+		else
+			unpaid += budget != 70 && budget != 70 - FLX_INDEX_LEAF_SIZE;
+	}
+	CU_ASSERT_EQUAL(full, 0);
+	CU_ASSERT_EQUAL(early, 0);
+	CU_ASSERT_EQUAL(unpaid, 0);
+	for (uint32_t n = 0; n < 20000; n++)
+		CU_ASSERT_EQUAL(find(n / 10000, n), 1);
+	tear_down();
+}
+
+/* A table made for a count takes that many and does not grow; for more it grows like any other. */
+static void test_index_presized_table_grows_past_its_count_only(void)
+{
+	static const uint32_t counts[] = {1,	6,    7,    12,	   13,	  100,	 192,
+					  193,	384,  385,  570,   768,	  769,	 850,
+					  1537, 2300, 5000, 50000, 98304, 200000};
+
+	for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
+		uint64_t state = i, slab_bytes;
+		uint32_t slice = (uint32_t)i, lost = 0, capacity = 3 * counts[i], size;
+
+		set_up(capacity, flx_index_reserve(capacity));
+		slab_bytes = records_reserve(STRIDE, capacity);
+		CU_ASSERT_EQUAL_FATAL(flx_index_presize(&index_, slice, counts[i]), 0);
+		size = table_size(slice);
+		/* The empty leaf that was there. */
+		CU_ASSERT_EQUAL(flx_block_deferred_bytes(&index_.pool),
+				size == 1 ? 0 : FLX_CACHE_LINE);
+		for (uint32_t n = 0; n < counts[i]; n++)
+			lost += !insert(slice, next_random(&state), n);
+		CU_ASSERT_EQUAL(table_size(slice), size);
+		CU_ASSERT_EQUAL(flx_block_deferred_bytes(&index_.pool), 0);
+		CU_ASSERT_TRUE(arena.used_bytes <= slab_bytes + flx_index_reserve(counts[i]));
+		for (uint32_t n = counts[i]; n < capacity; n++)
+			lost += !insert(slice, next_random(&state), n);
+		for (uint32_t n = 0; n < capacity; n++)
+			lost += find(slice, n) != 1;
+		CU_ASSERT_EQUAL(lost, 0);
+		tear_down();
+	}
+}
+
+/* However the records fall into slices, and with growth after it. */
+static void test_index_presize_of_all_slices_fits_the_reserve(void)
+{
+	static const struct {
+		uint32_t capacity, slices;
+	} rows[] = {{10, 10},	    {500, 71},	  {4000, 512},	{5000, 12},    {5000, 512},
+		    {65536, 7},	    {65536, 170}, {65536, 339}, {65536, 512},  {CAPACITY, 1},
+		    {CAPACITY, 61}, {98816, 512}, {98818, 256}, {197120, 512}, {CAPACITY, 512}};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		uint32_t count = rows[i].capacity / rows[i].slices, refused = 0;
+		uint64_t state = i, reserve = flx_index_reserve(rows[i].capacity), slab_bytes;
+
+		set_up(rows[i].capacity, 2 * reserve);
+		slab_bytes = records_reserve(STRIDE, rows[i].capacity);
+		for (uint32_t slice = 0; slice < rows[i].slices; slice++)
+			refused += flx_index_presize(&index_, slice, count) != 0;
+		for (uint32_t n = 0; n < rows[i].capacity; n++)
+			refused += !insert(n % rows[i].slices, next_random(&state), n);
+		CU_ASSERT_EQUAL(refused, 0);
+		CU_ASSERT_TRUE(arena.used_bytes <= slab_bytes + reserve);
+		tear_down();
+	}
+}
+
+static void test_index_presize_without_memory_changes_nothing(void)
+{
+	uint64_t state = 8, used_bytes;
+	uint32_t entered = 0;
+
+	set_up(CAPACITY, flx_index_reserve(1) + 20 * 4096 + 1000);
+	CU_ASSERT_EQUAL(flx_index_presize(&index_, 9, 10000), -ENOMEM);
+	CU_ASSERT_EQUAL(table_size(9), 1);
+	CU_ASSERT_EQUAL(flx_block_deferred_bytes(&index_.pool), 0);
+	used_bytes = arena.used_bytes;
+	/* What it had taken serves again. */
+	CU_ASSERT_EQUAL(flx_index_presize(&index_, 9, 10000), -ENOMEM);
+	CU_ASSERT_EQUAL(arena.used_bytes, used_bytes);
+	CU_ASSERT_EQUAL(flx_index_presize(&index_, 8, 5000), 0);
+	CU_ASSERT_EQUAL(arena.used_bytes, used_bytes + FLX_CACHE_LINE); /* the directory */
+	for (uint32_t n = 0; n < 5000; n++)
+		entered += insert(8, next_random(&state), n);
+	CU_ASSERT_EQUAL(entered, 5000);
+	CU_ASSERT_TRUE(insert(9, next_random(&state), 5000));
+	tear_down();
+}
+
 int main(void)
 {
 	static const struct flx_test tests[] = {
 		FLX_TEST(test_index_keeps_every_record_while_one_slice_grows),
 		FLX_TEST(test_index_reserve_suffices_however_keys_fall),
-		FLX_TEST(test_index_reserve_is_modest),
+		FLX_TEST(test_index_reserve_is_modest_and_monotonic),
 		FLX_TEST(test_index_removal_leaves_nothing_behind),
 		FLX_TEST(test_index_one_tag_for_all_is_bounded_by_the_bucket),
 		FLX_TEST(test_index_one_hash_for_all_fills_one_leaf_and_refuses),
 		FLX_TEST(test_index_out_of_memory_refuses_and_keeps_what_it_has),
+		FLX_TEST(test_index_limbo_holds_the_early_growth_of_all_slices),
+		FLX_TEST(test_index_stalled_grace_period_bounds_what_is_deferred),
+		FLX_TEST(test_index_budget_puts_growth_off_and_refuses_nothing),
+		FLX_TEST(test_index_presized_table_grows_past_its_count_only),
+		FLX_TEST(test_index_presize_of_all_slices_fits_the_reserve),
+		FLX_TEST(test_index_presize_without_memory_changes_nothing),
 		{0},
 	};
 
