@@ -38,15 +38,15 @@ static void test_block_alloc_without_memory_says_so(void)
 	uint64_t size_bytes;
 
 	set_up(0);
-	size_bytes = arena.size_bytes;
-	arena.size_bytes = arena.used_bytes;
+	size_bytes = arena.ready_bytes;
+	arena.ready_bytes = arena.used_bytes;
 	CU_ASSERT_EQUAL(flx_block_alloc(&pool, 0), 0);
-	arena.size_bytes += 3 * FLX_CACHE_LINE;
+	arena.ready_bytes += 3 * FLX_CACHE_LINE;
 	CU_ASSERT_EQUAL(flx_block_alloc(&pool, 2), 0);
 	CU_ASSERT_NOT_EQUAL(flx_block_alloc(&pool, 1), 0);
 	CU_ASSERT_NOT_EQUAL(flx_block_alloc(&pool, 0), 0);
 	CU_ASSERT_EQUAL(flx_block_alloc(&pool, 0), 0);
-	arena.size_bytes = size_bytes;
+	arena.ready_bytes = size_bytes;
 	flx_arena_fini(&arena);
 }
 
