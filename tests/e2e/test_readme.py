@@ -6,6 +6,7 @@ The words behind the language of a code block say what to do with it, in the ord
     ```c test FILE            save it as FILE
     ```sh test                run it; it must succeed
     ```sh test background     start it; the next such block, or the end, stops it with ctrl-C
+    ```sh test background killed    the same, but it is killed
     ```text test              what the last ```sh test printed; a line "..." stands for any lines
 """
 import pathlib
@@ -28,6 +29,7 @@ class Reader:
         self.folder = pathlib.Path(folder)
         self.output = ""
         self.background = None
+        self.end = signal.SIGINT
         self.ledgers = 0
         for path in SOURCE.iterdir():
             if not path.name.startswith((".", "build")):
@@ -37,9 +39,10 @@ class Reader:
     def do(self, language, words, text):
         if language == "c":
             (self.folder / words).write_text(text)
-        elif language == "sh" and words == "background":
+        elif language == "sh" and words.startswith("background"):
             self.stop()
             self.start(text)
+            self.end = signal.SIGKILL if words.endswith("killed") else signal.SIGINT
         elif language == "sh":
             self.output = run("bash", "-euc", text, cwd=self.folder).stdout
         elif language == "text":
@@ -65,12 +68,14 @@ class Reader:
         if not self.background:
             return
         process, log = self.background
-        process.send_signal(signal.SIGINT)
+        process.send_signal(self.end)
         status = process.wait(20)
         log.seek(0)
         output = log.read().decode(errors="replace")
         log.close()
         self.background = None
+        if self.end == signal.SIGKILL:
+            return
         assert status == 0 and "\nunexplained 0\n" in output, f"status {status}\n{output}"
         self.ledgers += 1
 
@@ -84,7 +89,7 @@ class Readme(harness.TestCase):
             for language, words, text in blocks:
                 reader.do(language, words, text)
             reader.stop()
-        self.assertEqual(reader.ledgers, 2)
+        self.assertEqual(reader.ledgers, 3)
 
     def test_files_and_folders_that_it_names_exist(self):
         names = re.findall(r"`([\w.-]+/[\w./-]*)`", README)
