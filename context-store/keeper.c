@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * keeper - the thread of a store that does what no worker may wait for.
+ * keeper - the threads of a store that do what no worker may wait for.
  */
 #include <errno.h>
 #include <sys/prctl.h>
@@ -81,13 +81,18 @@ static void save_clock(struct flx_store *store, uint32_t tick)
 	flx_file_clock_set(file, FLX_FILE_WALL, (uint32_t)time(NULL));
 }
 
-bool flx_store_keep(struct flx_store *store)
+static bool grow(struct flx_store *store)
 {
-	bool worked = false;
+	bool grown = false;
 
 	for (uint32_t t = 0; t < store->type_count; t++)
-		worked |= grow_type(store, t);
-	return reclaim(store) | worked;
+		grown |= grow_type(store, t);
+	return grown;
+}
+
+bool flx_store_keep(struct flx_store *store)
+{
+	return grow(store) | reclaim(store);
 }
 
 /* Waits; true when the keeper is to end. */
@@ -109,17 +114,29 @@ static bool pause_keeper(struct flx_store *store, long pause_ns)
 	return stop;
 }
 
-static void *run_keeper(void *argument)
+static void *run_reclaimer(void *argument)
+{
+	struct flx_store *store = argument;
+	bool worked = false;
+
+	prctl(PR_SET_NAME, "flx-reclaimer");
+	while (!pause_keeper(store, worked ? PAUSE_BUSY_NS : PAUSE_IDLE_NS))
+		worked = reclaim(store);
+	return NULL;
+}
+
+/* Apart, since a worker that stalls holds up a grace period, and must not hold up growth. */
+static void *run_grower(void *argument)
 {
 	struct flx_store *store = argument;
 	uint32_t saved = store->start_tick;
 	bool worked = false;
 
-	prctl(PR_SET_NAME, "flx-keeper");
+	prctl(PR_SET_NAME, "flx-grower");
 	while (!pause_keeper(store, worked ? PAUSE_BUSY_NS : PAUSE_IDLE_NS)) {
 		uint32_t tick = flx_store_tick(store, rte_rdtsc());
 
-		worked = flx_store_keep(store);
+		worked = grow(store);
 		if (tick - saved < CLOCK_TICKS)
 			continue;
 		saved = tick;
@@ -130,8 +147,8 @@ static void *run_keeper(void *argument)
 
 int flx_store_start(struct flx_store *store)
 {
+	void *(*const run[FLX_STORE_KEEPERS])(void *) = {run_reclaimer, run_grower};
 	pthread_condattr_t attributes;
-	int error;
 
 	/* The pause is by a clock that nobody sets. */
 	pthread_condattr_init(&attributes);
@@ -139,26 +156,32 @@ int flx_store_start(struct flx_store *store)
 	pthread_cond_init(&store->wake, &attributes);
 	pthread_condattr_destroy(&attributes);
 	save_clock(store, flx_store_tick(store, rte_rdtsc()));
-	error = pthread_create(&store->keeper, NULL, run_keeper, store);
-	if (error) {
-		pthread_cond_destroy(&store->wake);
-		flx_error("the store's keeper: %s; allow more threads (ulimit -u)",
-			  strerror(error));
-		return -error;
+	for (uint32_t i = 0; i < FLX_STORE_KEEPERS; i++) {
+		int error = pthread_create(&store->keeper[i], NULL, run[i], store);
+
+		if (error) {
+			flx_error("the store's keeper: %s; allow more threads (ulimit -u)",
+				  strerror(error));
+			flx_store_stop(store);
+			return -error;
+		}
+		store->keeper_count++;
 	}
-	store->keeper_runs = true;
 	return 0;
 }
 
 void flx_store_stop(struct flx_store *store)
 {
-	if (!store->keeper_runs)
-		return;
 	pthread_mutex_lock(&store->lock);
 	store->stop = true;
-	pthread_cond_signal(&store->wake);
+	if (store->keeper_count)
+		pthread_cond_broadcast(&store->wake);
 	pthread_mutex_unlock(&store->lock);
-	pthread_join(store->keeper, NULL);
-	pthread_cond_destroy(&store->wake);
-	store->keeper_runs = false;
+	for (uint32_t i = 0; i < store->keeper_count; i++)
+		pthread_join(store->keeper[i], NULL);
+	if (store->keeper_count) {
+		pthread_cond_destroy(&store->wake);
+		save_clock(store, flx_store_tick(store, rte_rdtsc()));
+	}
+	store->keeper_count = 0;
 }

@@ -123,10 +123,14 @@ static int make_files(struct flx_store *store, const struct flx_store_conf *conf
 	error = map_types(store, &next);
 	if (!error && !store->is_new)
 		error = flx_upgrade(store, conf);
-	if (error)
+	if (error) {
 		flx_files_drop(&store->files, &next);
-	else
+	} else {
+		/* As the old ones had it: stamps are by it. */
+		flx_file_clock_set(&next.node[0], FLX_FILE_TICK, store->start_tick);
+		flx_file_clock_set(&next.node[0], FLX_FILE_WALL, (uint32_t)time(NULL));
 		error = flx_files_commit(&store->files, &next);
+	}
 	if (error)
 		return error;
 	for (uint32_t t = 0; t < store->type_count; t++)
@@ -176,9 +180,23 @@ err_files:
 	return error;
 }
 
+static bool is_twice(const struct flx_store_conf *conf, uint32_t t)
+{
+	for (uint32_t other = 0; other < t; other++)
+		if (strcmp(conf->type[other].name, conf->type[t].name) == 0)
+			return true;
+	return false;
+}
+
 static int make_types(struct flx_store *store, const struct flx_store_conf *conf)
 {
 	for (uint32_t t = 0; t < conf->type_count; t++) {
+		if (is_twice(conf, t)) {
+			flx_error("contexts of '%s': two groups have this name; rename the tag or "
+				  "the fluxion of one",
+				  conf->type[t].name);
+			return -EINVAL;
+		}
 		store->type[t] = flx_type_alloc(&conf->type[t], &store->shape);
 		if (!store->type[t]) {
 			flx_error("contexts of '%s' (%u of %u bytes, key %u): not possible; use up "

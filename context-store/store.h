@@ -14,8 +14,8 @@
  *	flx_store_stop		the keeper ends
  *	flx_store_close		when no worker is left
  *
- * The *keeper* is a thread on the housekeeping CPUs that does what no worker may wait for: grace
- * periods for what was freed, memory for types that grow, the clock in the file.
+ * The *keeper* is two threads on the housekeeping CPUs that do what no worker may wait for: one lets
+ * grace periods pass for what was freed; one finds memory for types that grow, and saves the clock.
  */
 #pragma once
 
@@ -27,6 +27,7 @@
 #include "context-store/type.h"
 
 #define FLX_STORE_TYPES_MAX FLX_FILE_TYPES_MAX
+#define FLX_STORE_KEEPERS   2 /* threads */
 
 struct flx_store_conf {
 	const char *path;	     /* directory of the files; NULL: memory of the process */
@@ -71,8 +72,8 @@ struct flx_store {
 	struct flx_attach **attach; /* by type; between prepare and finish */
 
 	/* The keeper's. */
-	pthread_t keeper;
-	bool keeper_runs;
+	pthread_t keeper[FLX_STORE_KEEPERS];
+	uint32_t keeper_count; /* that run */
 	pthread_mutex_t lock;
 	pthread_cond_t wake;
 	bool stop; /* under lock */

@@ -285,13 +285,16 @@ static const char *describe_mode(const struct flx_group *group, char *text, size
 		snprintf(text, size, "one context of %u bytes", group->context_size);
 		return text;
 	case FLX_PLACE_FLOW:
-		snprintf(text, size, "by flow, contexts of %u bytes", group->context_size);
-		return text;
+		snprintf(text, size, "by flow");
+		break;
 	default:
-		snprintf(text, size, "by key of %u bytes, contexts of %u bytes", group->key_size,
-			 group->context_size);
-		return text;
+		snprintf(text, size, "by key of %u bytes", group->key_size);
 	}
+	if (group->context_size)
+		snprintf(text + strlen(text), size - strlen(text),
+			 ", up to %u contexts of %u bytes", group->context_limit,
+			 group->context_size);
+	return text;
 }
 
 static void print_groups(const struct flx_setup *setup, const struct flx_registry *registry,
