@@ -144,7 +144,8 @@ void flx_context_expire(struct flx_context_type *type, uint32_t worker, uint16_t
 static inline void *flx_context_open(struct flx_context_type *type, uint32_t worker, uint16_t slice,
 				     struct flx_record *record)
 {
-	if (unlikely(flx_record_expired(&type->layout, record, type->turn[worker].now)))
+	if (type->layout.ttl_ticks &&
+	    unlikely(flx_record_expired(&type->layout, record, type->turn[worker].now)))
 		flx_context_expire(type, worker, slice, record);
 	return flx_record_open(&type->layout, record);
 }
