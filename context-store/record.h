@@ -12,7 +12,8 @@
  *	bits 2..31	sequence, one more with each commit or delete, also when the record is reused
  *	bits 32..63	check of what bits 0..31 claim
  *
- * 0 is a record that was never used. The handler writes the spare image; a commit is one store of
+ * 0 is a record that nobody was ever handed; one that was has a dead word before it is used, so that
+ * among those a page that was lost, and reads as zeroes, is noticed. The handler writes the spare image; a commit is one store of
  * the word, and so is a delete. So a process killed at any instruction leaves each record at its
  * last commit, and nothing else: hash and key are written before a record's first commit, and a
  * stamp belongs to an image.
@@ -153,13 +154,17 @@ static inline uint32_t flx_record_dead_sum(uint32_t half)
 	return _mm_crc32_u32(UINT32_MAX, half);
 }
 
-/* Whether @word, which is not live, is what a delete has left, or nobody at all. */
+static inline uint64_t flx_record_dead_word(uint32_t half)
+{
+	return (uint64_t)flx_record_dead_sum(half) << 32 | half;
+}
+
+/* Whether @word, which is not live, is what a delete has left, or flx_record_begin. */
 static inline bool flx_record_dead_sound(uint64_t word)
 {
 	uint32_t half = (uint32_t)word;
 
-	return word == 0 ||
-	       (half >= FLX_RECORD_FIRST && (uint32_t)(word >> 32) == flx_record_dead_sum(half));
+	return half >= FLX_RECORD_FIRST && word == flx_record_dead_word(half);
 }
 
 /* The lower half that follows that of @word, neither live nor with an image yet. */
@@ -243,10 +248,19 @@ static inline void flx_record_delete(struct flx_record *record)
 	uint64_t word = atomic_load_explicit(&record->word, memory_order_relaxed);
 	uint32_t half = flx_record_next(word) | ((uint32_t)word & 1);
 
-	atomic_store_explicit(&record->word, (uint64_t)flx_record_dead_sum(half) << 32 | half,
-			      memory_order_release);
+	atomic_store_explicit(&record->word, flx_record_dead_word(half), memory_order_release);
 	/* As in flx_record_open, for what the slab writes into a record that is withdrawn. */
 	atomic_thread_fence(memory_order_release);
+}
+
+/*
+ * flx_record_begin - @record, whatever is there, is free: it is about to be handed out for the
+ * first time. Context: who hands it out.
+ */
+static inline void flx_record_begin(struct flx_record *record)
+{
+	atomic_store_explicit(&record->word, flx_record_dead_word(FLX_RECORD_FIRST),
+			      memory_order_relaxed);
 }
 
 /*
@@ -266,12 +280,13 @@ static inline void flx_record_assign(const struct flx_record_layout *layout,
 /* ------------------------------------------------------------------------------------ any thread */
 
 enum flx_record_state {
-	FLX_RECORD_FREE = 0, /* never used, or deleted */
+	FLX_RECORD_FREE = 0, /* not used yet, or deleted */
 	FLX_RECORD_HELD,     /* a context; its key is still to be compared with the hash */
 	FLX_RECORD_DAMAGED,  /* the check is wrong: not what a commit or delete has left */
 };
 
-/* flx_record_verify - what @record is by its check. Context: nobody writes it. */
+/* flx_record_verify - what @record, which was handed out once, is by its check. Context: nobody
+ * writes it. */
 enum flx_record_state flx_record_verify(const struct flx_record_layout *layout,
 					const struct flx_record *record);
 

@@ -33,7 +33,9 @@ uint64_t flx_store_layout(void)
 
 /*
  * The files' clock goes on from where it was saved, and on for the time since, as the machine's
- * clock has it; should that have been set back, from where it was saved.
+ * clock has it; should that have been set back, from where it was saved. That is in whole seconds:
+ * of two, almost one may not have passed. Better that a context lives a second longer than that a
+ * restart ends it before its time.
  */
 static void start_clock(struct flx_store *store, const struct flx_store_conf *conf)
 {
@@ -51,7 +53,7 @@ static void start_clock(struct flx_store *store, const struct flx_store_conf *co
 	    !flx_file_clock_get(file, FLX_FILE_WALL, &wall))
 		return;
 	if (wall)
-		away = (int64_t)time(NULL) - (int64_t)wall;
+		away = (int64_t)time(NULL) - (int64_t)wall - 1;
 	store->start_tick = tick + (away > 0 ? (uint32_t)away * FLX_TICKS_PER_SECOND : 0);
 }
 

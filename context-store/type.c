@@ -129,13 +129,19 @@ static int back_records(struct flx_context_type *type, const struct flx_type_sha
 	return flx_arena_back(&type->records, part.arena_offset, part.size_bytes, &backing);
 }
 
-/* The file's word of records handed out; see struct flx_slab_conf. */
-static void note_bump(void *argument, uint32_t node, uint32_t bump)
+/*
+ * Records up to @bump of @node become free ones, then the file's word says so; see struct
+ * flx_slab_conf. In this order, so that a kill leaves none below the word that was not begun.
+ */
+static void begin_records(void *argument, uint32_t node, uint32_t bump)
 {
 	struct flx_context_type *type = argument;
 
-	flx_file_set(&type->files->node[node], type->file_type, FLX_FILE_BUMP,
-		     bump - type->slab.pool[node].first);
+	for (uint32_t number = type->slab.pool[node].bump; number < bump; number++)
+		flx_record_begin(flx_slab_at(&type->slab, number));
+	if (type->files)
+		flx_file_set(&type->files->node[node], type->file_type, FLX_FILE_BUMP,
+			     bump - type->slab.pool[node].first);
 }
 
 /* Number ranges of the nodes, as the files have them or, without any, by the same rule. */
@@ -214,16 +220,16 @@ static void make_single(struct flx_context_type *type)
 {
 	struct flx_record *record = flx_slab_at(&type->slab, 0);
 
-	if (flx_record_verify(&type->layout, record) == FLX_RECORD_DAMAGED) {
+	if (type->slab.pool[0].bump == 0) {
+		begin_records(type, 0, 1);
+	} else if (flx_record_verify(&type->layout, record) == FLX_RECORD_DAMAGED) {
 		atomic_fetch_add_explicit(&type->damaged, 1, memory_order_relaxed);
-		atomic_store_explicit(&record->word, 0, memory_order_relaxed);
+		flx_record_begin(record);
 	}
 	if (!flx_record_live(record))
 		flx_record_assign(&type->layout, record,
 				  (uint32_t)flx_siphash13(type->seed, type->blank, 0), type->blank);
 	type->single = record;
-	if (type->slab.bumped)
-		type->slab.bumped(type->slab.bumped_argument, 0, 1);
 }
 
 int flx_type_map(struct flx_context_type *type, const struct flx_type_shape *shape,
@@ -235,7 +241,7 @@ int flx_type_map(struct flx_context_type *type, const struct flx_type_shape *sha
 		.worker_count = shape->worker_count,
 		.worker_node = shape->worker_node,
 		.node_count = type->layout.key_size ? shape->node_count : 1,
-		.bumped = files ? note_bump : NULL,
+		.bumped = begin_records,
 		.bumped_argument = type,
 	};
 	uint64_t align = files ? flx_file_align(files->node[0].header->page_bytes) : FLX_ARENA_PAGE;

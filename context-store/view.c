@@ -72,7 +72,7 @@ int flx_view_map(struct flx_view *view, struct flx_file_set *set)
 	view->set = set;
 	if (flx_file_clock_get(&set->node[0], FLX_FILE_TICK, &tick) &&
 	    flx_file_clock_get(&set->node[0], FLX_FILE_WALL, &wall) && wall) {
-		away = (int64_t)time(NULL) - (int64_t)wall;
+		away = (int64_t)time(NULL) - (int64_t)wall - 1; /* as the store, see there */
 		tick += away > 0 ? (uint32_t)away * FLX_TICKS_PER_SECOND : 0;
 	}
 	view->now = tick;
