@@ -197,12 +197,12 @@ static int make_types(struct flx_store *store, const struct flx_store_conf *conf
 /* What of @conf the store keeps. */
 static int take_conf(struct flx_store *store, const struct flx_store_conf *conf)
 {
+	store->files.lock = -1;
 	store->worker_count = conf->worker_count;
 	store->node_count = conf->node_count ? conf->node_count : 1;
 	if (conf->type_count > FLX_STORE_TYPES_MAX || store->node_count > FLX_NODES_MAX ||
 	    conf->worker_count == 0 || conf->worker_count > FLX_WORKERS_MAX)
 		return -EINVAL;
-	store->files.lock = -1;
 	for (uint32_t n = 0; n < store->node_count; n++)
 		store->numa[n] = conf->node_count ? conf->numa[n] : -1;
 	for (uint32_t w = 0; conf->worker_node && w < conf->worker_count; w++)
