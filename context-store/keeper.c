@@ -161,4 +161,5 @@ void flx_store_stop(struct flx_store *store)
 	pthread_join(store->keeper, NULL);
 	pthread_cond_destroy(&store->wake);
 	store->keeper_runs = false;
+	store->stop = false;
 }

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* What a process that was killed had committed is there for the next one, and nothing else is. */
+#include <sys/mman.h>
+
 #include "tests/random.h"
 #include "tests/store_dir.h"
 
@@ -165,10 +167,82 @@ static void test_store_killed_is_found_again(void)
 	test_dir_clear();
 }
 
+/* As run_and_die, but without an end: done operations are counted where the parent sees them. */
+static void run_for_ever(void *argument)
+{
+	_Atomic uint64_t *done = argument;
+	struct flx_random random = {.state = 99};
+	static uint64_t model[KEYS];
+	struct flx_store_found found;
+	struct flx_store *store = test_dir_open(conf_of(), 1, 2, 1, &found);
+
+	while (store && work(&random, store, model, 1) == 0)
+		atomic_fetch_add(done, 1);
+	_exit(1);
+}
+
+static int kill_after_a_while(uint32_t pause_us, _Atomic uint64_t *done)
+{
+	int status = 0;
+	pid_t child;
+
+	atomic_store(done, 0);
+	fflush(NULL);
+	child = fork();
+	if (child == 0)
+		run_for_ever(done);
+	while (child > 0 && atomic_load(done) == 0 && waitpid(child, &status, WNOHANG) == 0)
+		usleep(100);
+	usleep(pause_us);
+	kill(child, SIGKILL);
+	waitpid(child, &status, 0);
+	return WIFSIGNALED(status) ? WTERMSIG(status) : -WEXITSTATUS(status);
+}
+
+/* At any instruction: all operations that were done, and of the next one all or nothing. */
+static void test_store_killed_at_any_instruction(void)
+{
+	_Atomic uint64_t *done =
+		mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	struct flx_random pauses = {.state = 4};
+
+	CU_ASSERT_FATAL(done != MAP_FAILED);
+	for (uint32_t round = 0; round < 40; round++) {
+		static uint64_t model[KEYS], after[KEYS];
+		struct flx_random random = {.state = 99};
+		struct flx_store_found found;
+		struct flx_store *store;
+		uint64_t wrong = 0;
+
+		test_dir_clear();
+		memset(model, 0, sizeof(model));
+		CU_ASSERT_EQUAL(kill_after_a_while(flx_random_below(&pauses, 5000), done), SIGKILL);
+		for (uint64_t i = 0; i < atomic_load(done); i++)
+			work(&random, NULL, model, 1);
+		memcpy(after, model, sizeof(after));
+		work(&random, NULL, after, 1);
+		store = test_dir_open(conf_of(), 1, 3, 1, &found);
+		CU_ASSERT_PTR_NOT_NULL_FATAL(store);
+		for (uint64_t key = 0; key < KEYS; key++) {
+			uint64_t value = test_view(store->type[0], 0, key);
+
+			/* A commit followed by a delete may have been cut in between. */
+			wrong += value != model[key] && value != after[key] &&
+				 !(after[key] == 0 && value == model[key] + 1);
+		}
+		CU_ASSERT_EQUAL(wrong, 0);
+		CU_ASSERT_EQUAL(found.damaged, 0);
+		flx_store_close(store);
+	}
+	munmap((void *)(uintptr_t)done, 4096);
+	test_dir_clear();
+}
+
 int main(void)
 {
 	static const struct flx_test tests[] = {
 		FLX_TEST(test_store_killed_is_found_again),
+		FLX_TEST(test_store_killed_at_any_instruction),
 		{0},
 	};
 
