@@ -82,6 +82,14 @@ static struct flx_schema wanted_schema(const struct flx_store *store,
 		.node_count = store->node_count, .type_count = store->type_count, .type = types};
 }
 
+/* The hash of @set is that of the store and its types. */
+static void take_seed(struct flx_store *store, const struct flx_file_set *set)
+{
+	memcpy(store->seed, set->node[0].header->seed, sizeof(store->seed));
+	for (uint32_t t = 0; t < store->type_count; t++)
+		memcpy(store->type[t]->seed, store->seed, sizeof(store->seed));
+}
+
 /* Index in @set of each type of @store. */
 static void number_types(struct flx_store *store, const struct flx_file_set *set)
 {
@@ -116,10 +124,11 @@ static int make_files(struct flx_store *store, const struct flx_store_conf *conf
 
 	if (error)
 		return error;
-	store->shape.seed = next.node[0].header->seed;
-	for (uint32_t t = 0; t < store->type_count; t++)
-		memcpy(store->type[t]->seed, store->shape.seed, sizeof(store->type[t]->seed));
+	take_seed(store, &next);
 	number_types(store, &next);
+	/* Or stamps that were copied would lie ahead, should the process end before its keeper. */
+	flx_file_clock_set(&next.node[0], FLX_FILE_TICK, store->start_tick);
+	flx_file_clock_set(&next.node[0], FLX_FILE_WALL, (uint32_t)time(NULL));
 	error = map_types(store, &next);
 	if (!error && !store->is_new)
 		error = flx_upgrade(store, conf);
@@ -157,9 +166,7 @@ static int open_files(struct flx_store *store, const struct flx_store_conf *conf
 	found = flx_files_schema(&store->files, types + FLX_STORE_TYPES_MAX);
 	switch (flx_schema_compare(&wanted, &found, why, sizeof(why))) {
 	case FLX_SCHEMA_SAME:
-		memcpy(store->seed, store->files.now.node[0].header->seed, sizeof(store->seed));
-		for (uint32_t t = 0; t < store->type_count; t++)
-			memcpy(store->type[t]->seed, store->seed, sizeof(store->seed));
+		take_seed(store, &store->files.now);
 		number_types(store, &store->files.now);
 		error = map_types(store, &store->files.now);
 		break;
