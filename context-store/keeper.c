@@ -184,4 +184,5 @@ void flx_store_stop(struct flx_store *store)
 		save_clock(store, flx_store_tick(store, rte_rdtsc()));
 	}
 	store->keeper_count = 0;
+	store->stop = false;
 }

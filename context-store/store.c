@@ -84,6 +84,14 @@ static struct flx_schema wanted_schema(const struct flx_store *store,
 		.node_count = store->node_count, .type_count = store->type_count, .type = types};
 }
 
+/* The hash of @set is that of the store and its types. */
+static void take_seed(struct flx_store *store, const struct flx_file_set *set)
+{
+	memcpy(store->seed, set->node[0].header->seed, sizeof(store->seed));
+	for (uint32_t t = 0; t < store->type_count; t++)
+		memcpy(store->type[t]->seed, store->seed, sizeof(store->seed));
+}
+
 /* Index in @set of each type of @store. */
 static void number_types(struct flx_store *store, const struct flx_file_set *set)
 {
@@ -118,10 +126,11 @@ static int make_files(struct flx_store *store, const struct flx_store_conf *conf
 
 	if (error)
 		return error;
-	store->shape.seed = next.node[0].header->seed;
-	for (uint32_t t = 0; t < store->type_count; t++)
-		memcpy(store->type[t]->seed, store->shape.seed, sizeof(store->type[t]->seed));
+	take_seed(store, &next);
 	number_types(store, &next);
+	/* Or stamps that were copied would lie ahead, should the process end before its keeper. */
+	flx_file_clock_set(&next.node[0], FLX_FILE_TICK, store->start_tick);
+	flx_file_clock_set(&next.node[0], FLX_FILE_WALL, (uint32_t)time(NULL));
 	error = map_types(store, &next);
 	if (!error && !store->is_new)
 		error = flx_upgrade(store, conf);
@@ -163,9 +172,7 @@ static int open_files(struct flx_store *store, const struct flx_store_conf *conf
 	found = flx_files_schema(&store->files, types + FLX_STORE_TYPES_MAX);
 	switch (flx_schema_compare(&wanted, &found, why, sizeof(why))) {
 	case FLX_SCHEMA_SAME:
-		memcpy(store->seed, store->files.now.node[0].header->seed, sizeof(store->seed));
-		for (uint32_t t = 0; t < store->type_count; t++)
-			memcpy(store->type[t]->seed, store->seed, sizeof(store->seed));
+		take_seed(store, &store->files.now);
 		number_types(store, &store->files.now);
 		error = map_types(store, &store->files.now);
 		break;
@@ -217,12 +224,12 @@ static int make_types(struct flx_store *store, const struct flx_store_conf *conf
 /* What of @conf the store keeps. */
 static int take_conf(struct flx_store *store, const struct flx_store_conf *conf)
 {
+	store->files.lock = -1;
 	store->worker_count = conf->worker_count;
 	store->node_count = conf->node_count ? conf->node_count : 1;
 	if (conf->type_count > FLX_STORE_TYPES_MAX || store->node_count > FLX_NODES_MAX ||
 	    conf->worker_count == 0 || conf->worker_count > FLX_WORKERS_MAX)
 		return -EINVAL;
-	store->files.lock = -1;
 	for (uint32_t n = 0; n < store->node_count; n++)
 		store->numa[n] = conf->node_count ? conf->numa[n] : -1;
 	for (uint32_t w = 0; conf->worker_node && w < conf->worker_count; w++)

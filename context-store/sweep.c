@@ -132,6 +132,8 @@ void flx_sweep_turn(struct flx_context_type *type, uint32_t worker, const uint8_
 		if (tsc >= sweep->next_tsc)
 			sweep->next_tsc += interval(type, sweep, tsc_hz);
 		sweep_bucket(type, worker, slice, bucket, make_room);
+		/* No more than there is need of. */
+		make_room = make_room && flx_slab_low(&type->slab, worker);
 	}
 	/* Late, as after a sleep: it is made up for, but for no more than a second. */
 	if (sweep->next_tsc + tsc_hz < tsc)

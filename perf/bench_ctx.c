@@ -52,16 +52,17 @@ static uint64_t run_batch(struct flx_context_type *type, struct batch *batch)
 {
 	uint64_t start = rte_rdtsc();
 
-	flx_store_bind(type, 0, batch->slices, batch->keys, FLX_BATCH, batch->records);
+	type->turn[0].growth_left = FLX_INDEX_BUDGET;
+	flx_context_bind(type, 0, batch->slices, batch->keys, FLX_BATCH, batch->records);
 	for (uint32_t i = 0; i < FLX_BATCH; i++) {
 		uint64_t *counter;
 
 		FLX_VERIFY(batch->records[i]);
-		counter = flx_record_open(&type->layout, batch->records[i]);
+		counter = flx_context_open(type, 0, batch->slices[i], batch->records[i]);
 		++*counter;
-		flx_record_commit(batch->records[i]);
+		flx_context_commit(type, 0, batch->records[i]);
 	}
-	flx_store_settle(type, 0);
+	flx_context_settle(type, 0);
 	return rte_rdtsc() - start;
 }
 
@@ -124,15 +125,22 @@ static int bench(uint32_t keys, uint32_t context_size, uint32_t key_size, uint32
 		.key_size = key_size,
 		.context_size = context_size,
 		.capacity = keys + FLX_BATCH,
-		.worker_count = 1,
-		.huge = true,
 	};
-	struct flx_context_type *type = flx_context_type_alloc(&conf);
+	struct flx_store_conf store_conf = {
+		.huge = true,
+		.tsc_hz = 1000000000,
+		.worker_count = 1,
+		.type_count = 1,
+		.type = &conf,
+	};
+	struct flx_context_type *type;
+	struct flx_store *store;
 	static struct batch batch;
 	double cycles[RUNS_MAX];
 
-	if (!type)
+	if (flx_store_open(&store, &store_conf))
 		return EXIT_FAILURE;
+	type = store->type[0];
 	printf("%9u keys of %2u bytes, context %4u: ", keys, key_size, context_size);
 	make_keys(type, &batch, keys);
 	for (uint32_t i = 0; i < runs; i++)
@@ -140,7 +148,7 @@ static int bench(uint32_t keys, uint32_t context_size, uint32_t key_size, uint32
 	qsort(cycles, runs, sizeof(cycles[0]), compare);
 	printf("median %6.1f (%6.1f .. %6.1f) cycles\n", cycles[runs / 2], cycles[0],
 	       cycles[runs - 1]);
-	flx_context_type_free(type);
+	flx_store_close(store);
 	return EXIT_SUCCESS;
 }
 

@@ -205,7 +205,7 @@ static void test_dispatch_refuses_keys_beyond_capacity(void)
 	for (uint32_t i = 1; i <= 100; i++)
 		inject(i % 2, (struct item){.key = i});
 	end = settle();
-	contexts = flx_context_type_count(world.shared.context_types[1]);
+	contexts = flx_context_count(world.shared.context_types[1]);
 	CU_ASSERT(contexts > 0 && contexts <= CAPACITY);
 	CU_ASSERT_EQUAL(end->handled, contexts);
 	CU_ASSERT_EQUAL(end->errors[ENOSPC], 100 - contexts);
