@@ -7,6 +7,7 @@
 
 #include "fabric/fabric.h"
 #include "fabric/setup.h"
+#include "fabric/snapshot.h"
 #include "fabric/worker.h"
 
 struct flx_fabric {
@@ -20,5 +21,6 @@ struct flx_fabric {
 	uint32_t buffers;	 /* of the message pool */
 	bool eal_started;
 	uint32_t workers_launched;
+	struct flx_snapshot *snapshot; /* NULL: none */
 	struct flx_ledger previous; /* for busy shares */
 };

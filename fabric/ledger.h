@@ -56,6 +56,7 @@ struct flx_ledger {
 	struct flx_fluxion_ledger fluxion[FLX_FLUXIONS_MAX + FLX_FLUXION_FIRST];
 
 	uint64_t contexts;	/* committed now */
+	bool snapshot_failed;	/* the last one, when the fabric has stopped */
 	uint64_t pool_free; /* buffers */
 	uint64_t pool_size;
 	uint64_t pool_kept; /* by drivers that never give theirs back; at the end only */
