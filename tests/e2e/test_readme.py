@@ -6,7 +6,8 @@ The words behind the language of a code block say what to do with it, in the ord
     ```c test FILE            save it as FILE
     ```sh test                run it; it must succeed
     ```sh test background     start it; the next such block, or the end, stops it with ctrl-C
-    ```text test              what the last ```sh test printed; a line "..." stands for any lines
+    ```text test              what the last ```sh test printed; a line "..." stands for any lines,
+                              "..." in a line for any text
 """
 import pathlib
 import re
@@ -43,7 +44,8 @@ class Reader:
         elif language == "sh":
             self.output = run("bash", "-euc", text, cwd=self.folder).stdout
         elif language == "text":
-            pattern = "".join(".*" if line == "..." else re.escape(line) + "\n"
+            pattern = "".join(".*" if line == "..." else
+                              re.escape(line).replace(r"\.\.\.", r"[^\n]*") + "\n"
                               for line in text.splitlines())
             assert re.fullmatch(pattern, self.output, re.DOTALL), \
                 f"expected\n{text}but got\n{self.output}"
@@ -84,7 +86,7 @@ class Readme(harness.TestCase):
             for language, words, text in blocks:
                 reader.do(language, words, text)
             reader.stop()
-        self.assertEqual(reader.ledgers, 2)
+        self.assertEqual(reader.ledgers, 3)
 
     def test_files_and_folders_that_it_names_exist(self):
         names = re.findall(r"`([\w.-]+/[\w./-]*)`", README)
