@@ -11,6 +11,7 @@
 #include <rte_version.h>
 
 #include "apps/args.h"
+#include "apps/ctx.h"
 #include "apps/load.h"
 #include "apps/run.h"
 #include "fabric/base.h"
@@ -23,6 +24,7 @@ struct command {
 };
 
 static int run_with_args(const struct command *command, char *const *argv);
+static int run_ctx(const struct command *command, char *const *argv);
 static int run_help(const struct command *command, char *const *argv);
 static int run_version(const struct command *command, char *const *argv);
 
@@ -30,6 +32,7 @@ static const struct command commands[] = {
 	{"run", "run an app until SIGINT or SIGTERM", run_with_args, flx_run},
 	{"check", "check an app and print where it would run; touches nothing", run_with_args,
 	 flx_check},
+	{"ctx", "look at the contexts of a store, or copy them", run_ctx, NULL},
 	{"--help", "print this", run_help, NULL},
 	{"--version", "print the version", run_version, NULL},
 };
@@ -73,6 +76,12 @@ static int run_with_args(const struct command *command, char *const *argv)
 	return status;
 }
 
+static int run_ctx(const struct command *command, char *const *argv)
+{
+	(void)command;
+	return flx_ctx(argv);
+}
+
 static int run_help(const struct command *command, char *const *argv)
 {
 	(void)command;
@@ -80,7 +89,8 @@ static int run_help(const struct command *command, char *const *argv)
 	printf("flx %s: a kernel-bypass message fabric\n\nusage: flx COMMAND ...\n\n", FLX_VERSION);
 	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
 		printf("  %-10s %s\n", commands[i].name, commands[i].about);
-	printf("\nflx run --help lists the options and the built-in apps.\n");
+	printf("\nflx run --help lists the options and the built-in apps, flx ctx --help "
+	       "what it does.\n");
 	return FLX_EXIT_OK;
 }
 
@@ -108,12 +118,12 @@ int main(int argc, char **argv)
 {
 	fill_standard_streams();
 	if (argc < 2) {
-		flx_error("no command; give run or check");
+		flx_error("no command; give run, check or ctx");
 		return refuse("");
 	}
 	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
 		if (strcmp(commands[i].name, argv[1]) == 0)
 			return commands[i].run(&commands[i], argv + 2);
-	flx_error("%s: no such command; give run or check", argv[1]);
+	flx_error("%s: no such command; give run, check or ctx", argv[1]);
 	return refuse("");
 }

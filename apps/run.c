@@ -57,6 +57,7 @@ static void prepare_signals(void)
 	sigaction(SIGINT, &note, NULL);
 	sigaction(SIGTERM, &note, NULL);
 	sigaction(SIGPIPE, &ignore, NULL);
+	sigaction(SIGXFSZ, &ignore, NULL); /* a snapshot that grows too large is an error of its own */
 	pthread_sigmask(SIG_BLOCK, &set, NULL);
 }
 
@@ -182,7 +183,8 @@ static int stop(struct run *run)
 		flx_error("%" PRId64 " messages unexplained: a bug of flx; please report it with "
 			  "the ledger",
 			  ledger->unexplained);
-	return lost || ledger->unexplained ? FLX_EXIT_FAILED : FLX_EXIT_OK;
+	return lost || ledger->unexplained || ledger->snapshot_failed ? FLX_EXIT_FAILED
+								      : FLX_EXIT_OK;
 }
 
 static int status_of(int rc)

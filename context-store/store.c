@@ -128,16 +128,15 @@ static int make_files(struct flx_store *store, const struct flx_store_conf *conf
 		return error;
 	take_seed(store, &next);
 	number_types(store, &next);
-	/* Or stamps that were copied would lie ahead, should the process end before its keeper. */
-	flx_file_clock_set(&next.node[0], FLX_FILE_TICK, store->start_tick);
-	flx_file_clock_set(&next.node[0], FLX_FILE_WALL, (uint32_t)time(NULL));
 	error = map_types(store, &next);
 	if (!error && !store->is_new)
 		error = flx_upgrade(store, conf);
+	else if (!error && conf->restore)
+		error = flx_restore(store, conf, schema);
 	if (error) {
 		flx_files_drop(&store->files, &next);
 	} else {
-		/* As the old ones had it: stamps are by it. */
+		/* Or stamps would lie ahead, should the process end before its keeper begins. */
 		flx_file_clock_set(&next.node[0], FLX_FILE_TICK, store->start_tick);
 		flx_file_clock_set(&next.node[0], FLX_FILE_WALL, (uint32_t)time(NULL));
 		error = flx_files_commit(&store->files, &next);
@@ -163,6 +162,11 @@ static int open_files(struct flx_store *store, const struct flx_store_conf *conf
 		goto err_files;
 	store->persists = true;
 	store->is_new = store->files.now.node_count == 0;
+	if (!store->is_new && conf->restore && conf->restore->only) {
+		flx_error("%s: has a store already; give a directory that has none", conf->path);
+		error = -EEXIST;
+		goto err_files;
+	}
 	start_clock(store, conf);
 	wanted = wanted_schema(store, conf, types);
 	if (store->is_new) {
@@ -185,6 +189,27 @@ static int open_files(struct flx_store *store, const struct flx_store_conf *conf
 		error = -EINVAL;
 	}
 err_files:
+	free(types);
+	return error;
+}
+
+/* In memory of the process. */
+static int open_memory(struct flx_store *store, const struct flx_store_conf *conf)
+{
+	struct flx_schema_type *types;
+	struct flx_schema wanted;
+	int error;
+
+	store->is_new = true;
+	start_clock(store, conf);
+	error = map_types(store, NULL);
+	if (error || !conf->restore)
+		return error;
+	types = calloc(FLX_STORE_TYPES_MAX, sizeof(*types));
+	if (!types)
+		return -ENOMEM;
+	wanted = wanted_schema(store, conf, types);
+	error = flx_restore(store, conf, &wanted);
 	free(types);
 	return error;
 }
@@ -265,15 +290,8 @@ int flx_store_open(struct flx_store **out, const struct flx_store_conf *conf)
 	error = take_conf(store, conf);
 	if (!error)
 		error = make_types(store, conf);
-	if (!error) {
-		if (conf->path) {
-			error = open_files(store, conf);
-		} else {
-			store->is_new = true;
-			start_clock(store, conf);
-			error = map_types(store, NULL);
-		}
-	}
+	if (!error)
+		error = conf->path ? open_files(store, conf) : open_memory(store, conf);
 	if (error) {
 		flx_store_close(store);
 		return error;

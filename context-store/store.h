@@ -5,8 +5,8 @@
  * With a path the records live in files there (files.h), and survive the process. Without one they
  * live in memory of the process. All else - index, free lists - is made anew at every start.
  *
- *	flx_store_open		checks, locks, maps; upgrades what is of an older version
- *	flx_store_put		(optional) contexts of a dump, into a store that is new
+ *	flx_store_open		checks, locks, maps; upgrades what is of an older version, fills
+ *				a new store from a dump
  *	flx_store_prepare, then each worker flx_store_scan, then each flx_store_enter, then
  *	flx_store_finish	records verified and indexed; flx_store_attach does it all at once
  *	flx_store_start		the keeper begins
@@ -23,6 +23,7 @@
 
 #include "context-store/context.h"
 #include "context-store/files.h"
+#include "context-store/restore.h"
 #include "context-store/scan.h"
 #include "context-store/type.h"
 
@@ -41,6 +42,7 @@ struct flx_store_conf {
 	int numa[FLX_NODES_MAX];     /* NUMA node of each */
 	uint32_t type_count;
 	const struct flx_context_type_conf *type;
+	struct flx_restore *restore; /* what fills the store when it is new; NULL: nothing */
 };
 
 /* What was found at start; sums over all types. */
@@ -95,7 +97,7 @@ int flx_store_open(struct flx_store **store, const struct flx_store_conf *conf);
 void flx_store_close(struct flx_store *store);
 
 /*
- * flx_store_put - enter a context, before the records are scanned
+ * flx_store_put - enter a context, of files that are upgraded or a dump, while the store is opened
  * @key, @context: sizes of @type; @stamp: tick of its last commit
  * False: the type is full. Context: setup.
  */

@@ -14,24 +14,21 @@ struct copying {
 	alignas(8) uint8_t context[FLX_RECORD_CONTEXT_MAX];
 };
 
-/* The context just scanned, in the version of @conf. 0; -errno after one flx_error. */
-static int convert(struct copying *copying, const struct flx_context_type_conf *conf)
+int flx_upgrade_context(const struct flx_context_type_conf *conf, uint32_t version, const void *old,
+			uint32_t old_size, void *context)
 {
-	const struct flx_scan_source *source = copying->scan.source;
-	uint32_t size = source->layout->context_size;
 	int error;
 
-	if (source->version == conf->version) {
-		memcpy(copying->context, copying->scan.copy.context, size);
+	if (version == conf->version) {
+		memcpy(context, old, old_size);
 		return 0;
 	}
-	memset(copying->context, 0, conf->context_size);
-	error = conf->upgrade(source->version, copying->scan.copy.context, size, copying->context);
+	memset(context, 0, conf->context_size);
+	error = conf->upgrade(version, old, old_size, context);
 	if (error)
 		flx_error("contexts of '%s': the program does not upgrade one of version %u to %u "
 			  "(%s); nothing was changed; run the older program, or mend the upgrade",
-			  conf->name, source->version, conf->version,
-			  strerror(error < 0 ? -error : error));
+			  conf->name, version, conf->version, strerror(error < 0 ? -error : error));
 	return error < 0 ? error : -error;
 }
 
@@ -43,7 +40,9 @@ static int copy_type(struct flx_store *store, struct copying *copying, uint32_t 
 
 	flx_scan_init(scan, &copying->view.source[old], copying->view.now);
 	while (flx_scan_next(scan)) {
-		int error = convert(copying, conf);
+		int error =
+			flx_upgrade_context(conf, scan->source->version, scan->copy.context,
+					    scan->source->layout->context_size, copying->context);
 
 		if (error)
 			return error;

@@ -15,3 +15,11 @@
  * the upgrade function said. Context: setup.
  */
 int flx_upgrade(struct flx_store *store, const struct flx_store_conf *conf);
+
+/*
+ * flx_upgrade_context - one context of @version, in the version of @conf
+ * @old: @old_size bytes; @context: out, context_size of @conf; both aligned to 8
+ * 0; -errno after one flx_error: what the upgrade function said. Context: setup.
+ */
+int flx_upgrade_context(const struct flx_context_type_conf *conf, uint32_t version, const void *old,
+			uint32_t old_size, void *context);

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "fabric/contexts.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include <rte_cycles.h>
 #include <rte_launch.h>
@@ -68,12 +70,49 @@ static void find_nodes(const struct flx_shared *shared, const int32_t *worker_nu
 	conf->worker_node = worker_node;
 }
 
+/* The dump to fill a new store from; NULL: none. One that this run writes may not be there yet. */
+static const char *choose_restore(const struct flx_contexts_conf *conf)
+{
+	if (!conf->restore || !conf->snapshot || strcmp(conf->restore, conf->snapshot) != 0 ||
+	    access(conf->restore, F_OK) == 0 || errno != ENOENT)
+		return conf->restore;
+	flx_note("--restore %s: no snapshot was written there yet; beginning without contexts",
+		 conf->restore);
+	return NULL;
+}
+
+static void report_restore(const struct flx_contexts_conf *conf, const struct flx_shared *shared,
+			   const struct flx_restore *restore, uint64_t spent_tsc)
+{
+	if (restore->done && conf->out) {
+		fprintf(conf->out, "restored %" PRIu64 " contexts of %s in %.1f ms",
+			restore->contexts, restore->path,
+			(double)spent_tsc * 1e3 / (double)shared->tsc_hz);
+		if (restore->upgraded)
+			fprintf(conf->out, ", %" PRIu64 " of them upgraded", restore->upgraded);
+		if (restore->expired)
+			fprintf(conf->out, "; the time of %" PRIu64 " more is over",
+				restore->expired);
+		fputc('\n', conf->out);
+	} else if (restore->path && !restore->done) {
+		flx_note("--restore %s: not read, for the store has its own contexts",
+			 restore->path);
+	}
+	if (conf->snapshot && !conf->restore && shared->store->is_new &&
+	    access(conf->snapshot, F_OK) == 0)
+		flx_warn("--snapshot %s: is there, and will be written over with the contexts of "
+			 "this run, which begins without any; to go on from it give --restore too",
+			 conf->snapshot);
+}
+
 int flx_contexts_open(struct flx_shared *shared, const struct flx_contexts_conf *conf)
 {
 	const struct flx_registry *registry = shared->registry;
 	struct flx_context_type_conf *types = calloc(registry->group_count + 1, sizeof(*types));
 	uint16_t *sweep = calloc(registry->group_count + 1, sizeof(*sweep));
 	uint32_t worker_node[FLX_WORKERS_MAX] = {0};
+	struct flx_restore restore = {.path = choose_restore(conf)};
+	uint64_t begun_tsc = rte_rdtsc();
 	struct flx_store_conf store = {
 		.path = conf->path,
 		.huge = conf->huge,
@@ -81,6 +120,7 @@ int flx_contexts_open(struct flx_shared *shared, const struct flx_contexts_conf 
 		.start_tsc = shared->start_tsc,
 		.worker_count = shared->worker_count,
 		.type = types,
+		.restore = restore.path ? &restore : NULL,
 	};
 	int error = -ENOMEM;
 
@@ -95,6 +135,7 @@ int flx_contexts_open(struct flx_shared *shared, const struct flx_contexts_conf 
 	error = flx_store_open(&shared->store, &store);
 	if (error)
 		goto err_types;
+	report_restore(conf, shared, &restore, rte_rdtsc() - begun_tsc);
 	for (uint32_t g = 0, t = 0; g < registry->group_count; g++) {
 		const struct flx_group *group = &registry->group[g];
 

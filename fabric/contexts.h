@@ -13,6 +13,9 @@ struct flx_contexts_conf {
 	bool huge;	  /* hugepages, all memory present at start */
 	const int32_t *worker_numa; /* NUMA node of each worker; NULL: unknown */
 	const struct flx_rss *rss;  /* of the ports, for groups keyed by flow; NULL: no port */
+	const char *restore;	    /* dump for a store that is new; NULL: none */
+	const char *snapshot;	    /* dump that will be written; NULL: none */
+	FILE *out;		    /* where to say what was restored; NULL: nowhere */
 };
 
 /*

@@ -184,6 +184,9 @@ static int start_contexts(struct flx_fabric *fabric, const struct flx_options *o
 		.huge = fabric->setup.huge,
 		.worker_numa = numa,
 		.rss = shared->port_count ? &fabric->port[0].rss : NULL,
+		.restore = options->restore,
+		.snapshot = options->snapshot,
+		.out = out,
 	};
 	uint64_t since_tsc = rte_rdtsc();
 	int error;
@@ -194,6 +197,14 @@ static int start_contexts(struct flx_fabric *fabric, const struct flx_options *o
 	if (!error)
 		error = flx_contexts_find(shared, options->store, since_tsc, out);
 	return error ? error : flx_store_start(shared->store);
+}
+
+static int start_snapshot(struct flx_fabric *fabric, const struct flx_options *options, FILE *out)
+{
+	uint32_t every_s = options->snapshot_every_s;
+
+	return flx_snapshot_start(&fabric->snapshot, fabric->shared.store, options->snapshot,
+				  every_s ? every_s : FLX_SNAPSHOT_EVERY_S, out);
 }
 
 /* Queue q of a port is worker q's. A worker without one sends by the worker that shares its place.
@@ -314,6 +325,9 @@ int flx_fabric_start(struct flx_fabric **out_fabric, struct flx_program *program
 		error = unless_stopped(start_contexts(fabric, options, out));
 	if (!error)
 		error = start_workers(fabric);
+	/* Last: when the start fails, the snapshot of before is all there is. */
+	if (!error && options->snapshot)
+		error = start_snapshot(fabric, options, out);
 	if (error)
 		goto err_stop;
 	if (out)
@@ -427,9 +441,12 @@ static uint32_t free_pool(struct rte_mempool *pool, uint32_t size)
 uint32_t flx_fabric_stop(struct flx_fabric *fabric, struct flx_ledger *ledger)
 {
 	struct flx_shared *shared = &fabric->shared;
+	bool stopped = stop_workers(fabric);
+	/* A worker that is stuck takes its contexts along, so they are dumped before. */
+	bool dumped = !fabric->snapshot || flx_snapshot_stop(fabric->snapshot);
 	uint32_t missing, kept = 0;
 
-	if (!stop_workers(fabric)) {
+	if (!stopped) {
 		if (ledger)
 			memset(ledger, 0, sizeof(*ledger));
 		return FLX_FABRIC_STUCK;
@@ -448,6 +465,7 @@ uint32_t flx_fabric_stop(struct flx_fabric *fabric, struct flx_ledger *ledger)
 	kept = RTE_MIN(kept, missing);
 	missing -= kept;
 	if (ledger) {
+		ledger->snapshot_failed = !dumped;
 		ledger->pool_kept = kept;
 		ledger->pool_free = fabric->buffers - kept - missing;
 	}

@@ -7,6 +7,7 @@
 
 #include "fabric/fabric.h"
 #include "fabric/setup.h"
+#include "fabric/snapshot.h"
 #include "fabric/worker.h"
 
 struct flx_fabric {
@@ -21,6 +22,7 @@ struct flx_fabric {
 	bool eal_started;
 	uint64_t begun_tsc; /* when its start was asked for */
 	uint32_t workers_launched;
+	struct flx_snapshot *snapshot; /* NULL: none */
 	struct flx_ledger previous; /* for busy shares */
 	struct flx_watch watch;
 };

@@ -7,7 +7,8 @@ The words behind the language of a code block say what to do with it, in the ord
     ```sh test                run it; it must succeed
     ```sh test background     start it; the next such block, or the end, stops it with ctrl-C
     ```sh test background killed    the same, but it is killed
-    ```text test              what the last ```sh test printed; a line "..." stands for any lines
+    ```text test              what the last ```sh test printed; a line "..." stands for any lines,
+                              "..." in a line for any text
 """
 import pathlib
 import re
@@ -46,7 +47,8 @@ class Reader:
         elif language == "sh":
             self.output = run("bash", "-euc", text, cwd=self.folder).stdout
         elif language == "text":
-            pattern = "".join(".*" if line == "..." else re.escape(line) + "\n"
+            pattern = "".join(".*" if line == "..." else
+                              re.escape(line).replace(r"\.\.\.", r"[^\n]*") + "\n"
                               for line in text.splitlines())
             assert re.fullmatch(pattern, self.output, re.DOTALL), \
                 f"expected\n{text}but got\n{self.output}"

@@ -1,0 +1,427 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "apps/ctx.h"
+
+#include <arpa/inet.h>
+#include <ctype.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "apps/contents.h"
+#include "apps/run.h"
+#include "apps/value.h"
+#include "context-store/store.h"
+
+#define OPERANDS_MAX 2
+/* Records that a restored store grows by: of 64 bytes, 4 MiB. A run takes its own. */
+#define RESTORE_STEP 65536u
+
+struct action;
+
+/* What was given. */
+struct words {
+	const struct action *action;
+	const char *store;
+	const char *dump;
+	uint64_t limit;
+	bool damaged;
+	bool help;
+	const char *operand[OPERANDS_MAX + 1]; /* ends at NULL */
+	uint32_t operand_count;
+};
+
+struct action {
+	const char *name;
+	const char *operands;
+	const char *about;
+	uint32_t operand_min, operand_max;
+	bool takes_dump, takes_limit, takes_damaged;
+	int (*run)(const struct words *words, struct flx_contents *contents);
+};
+
+/* ------------------------------------------------------------------------------------ looking at */
+
+static int status_of(int error)
+{
+	return error ? FLX_EXIT_FAILED : FLX_EXIT_OK;
+}
+
+static void print_hex(const uint8_t *bytes, uint32_t size)
+{
+	static const char digits[] = "0123456789abcdef";
+
+	if (size == 0)
+		putchar('-');
+	for (uint32_t i = 0; i < size; i++) {
+		putchar(digits[bytes[i] >> 4]);
+		putchar(digits[bytes[i] & 15]);
+	}
+}
+
+static double age_s(const struct flx_contents *contents)
+{
+	return (double)contents->age_ticks / FLX_TICKS_PER_SECOND;
+}
+
+/* Ends a look at all contexts: @found is what the last step said. */
+static int end_look(const struct words *words, const struct flx_contents *contents, int found)
+{
+	char damage[256];
+
+	if (found < 0)
+		return FLX_EXIT_FAILED;
+	if (!words->dump || found > 0 || flx_dump_is_whole(&contents->dump, damage, sizeof(damage)))
+		return FLX_EXIT_OK;
+	fflush(stdout);
+	flx_error("%s: %s; take another dump, or restore what is whole with `flx ctx restore "
+		  "--damaged`",
+		  words->dump, damage);
+	return FLX_EXIT_FAILED;
+}
+
+static int count(const struct words *words, struct flx_contents *contents)
+{
+	int found;
+
+	while ((found = flx_contents_next(contents)) > 0)
+		;
+	printf("%-31s %7s %4s %7s %10s %7s %10s\n", "type", "version", "key", "context", "contexts",
+	       "damaged", "limit");
+	for (uint32_t t = 0; t < contents->type_count; t++) {
+		const struct flx_contents_type *type = &contents->type[t];
+
+		printf("%-31s %7u %4u %7u %10" PRIu64 " %7" PRIu64 " %10u\n", type->name,
+		       type->version, type->key_size, type->context_size, type->contexts,
+		       type->damaged, type->limit);
+	}
+	return end_look(words, contents, found);
+}
+
+static int refuse_type(const char *name)
+{
+	flx_error("%s: no such type; give one that flx ctx count lists", name);
+	return FLX_EXIT_USAGE;
+}
+
+static int list(const struct words *words, struct flx_contents *contents)
+{
+	uint64_t left = words->limit ? words->limit : UINT64_MAX;
+	int found = 1;
+
+	if (words->operand_count && !flx_contents_choose(contents, words->operand[0]))
+		return refuse_type(words->operand[0]);
+	for (; left && (found = flx_contents_next(contents)) > 0; left--) {
+		const struct flx_contents_type *type = &contents->type[contents->at];
+
+		printf("%s ", type->name);
+		print_hex(contents->key, type->key_size);
+		printf(" %.1fs ", age_s(contents));
+		print_hex(contents->context, type->context_size);
+		putchar('\n');
+	}
+	return end_look(words, contents, found);
+}
+
+/* KEY as it is written: TEXT of text:TEXT, an IPv4 address, or hexadecimal digits. */
+static const char *read_key(const char *text, uint8_t *key, uint32_t size)
+{
+	static const char prefix[] = "text:";
+
+	memset(key, 0, FLX_RECORD_KEY_MAX);
+	if (!text)
+		return size ? "no key" : NULL;
+	if (strncmp(text, prefix, sizeof(prefix) - 1) == 0) {
+		text += sizeof(prefix) - 1;
+		if (strlen(text) > size)
+			return "too long";
+		memcpy(key, text, strlen(text));
+		return NULL;
+	}
+	if (size == sizeof(struct in_addr) && inet_pton(AF_INET, text, key) == 1)
+		return NULL;
+	return flx_value_hex(text, key, size);
+}
+
+/* In quotes, when there is some and all of it can be read; zeroes behind it do not count. */
+static void print_text(const uint8_t *bytes, uint32_t size)
+{
+	while (size && !bytes[size - 1])
+		size--;
+	for (uint32_t i = 0; i < size; i++)
+		if (!isprint(bytes[i]))
+			return;
+	if (size)
+		printf("\"%.*s\"\n", (int)size, (const char *)bytes);
+}
+
+static int get(const struct words *words, struct flx_contents *contents)
+{
+	const char *name = words->operand[0], *text = words->operand[1];
+	const struct flx_contents_type *type;
+	uint8_t key[FLX_RECORD_KEY_MAX];
+	const char *why;
+	int found;
+
+	if (!flx_contents_choose(contents, name))
+		return refuse_type(name);
+	type = &contents->type[contents->only];
+	why = read_key(text, key, type->key_size);
+	if (why) {
+		flx_error("%s %s: %s; give a key of %u bytes as %u hexadecimal digits, text:TEXT%s",
+			  name, text ? text : "", why, type->key_size, 2 * type->key_size,
+			  type->key_size == 4 ? ", or an IPv4 address" : "");
+		return FLX_EXIT_USAGE;
+	}
+	found = flx_contents_find(contents, key);
+	if (found <= 0) {
+		end_look(words, contents, found);
+		return FLX_EXIT_FAILED;
+	}
+	print_hex(contents->context, type->context_size);
+	putchar('\n');
+	print_text(contents->context, type->context_size);
+	return FLX_EXIT_OK;
+}
+
+/* --------------------------------------------------------------------------------------- copying */
+
+static double now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (double)now.tv_sec * 1e3 + (double)now.tv_nsec / 1e6;
+}
+
+static int dump(const struct words *words, struct flx_contents *contents)
+{
+	const struct flx_dump_conf conf = {
+		.path = words->operand[0],
+		.source = contents->view.source,
+		.source_count = contents->view.type_count,
+		.now = contents->view.now,
+	};
+	struct flx_dump_result result;
+	double start_ms = now_ms();
+
+	if (flx_dump_write(&conf, &result)) {
+		flx_error("%s", result.why);
+		return FLX_EXIT_FAILED;
+	}
+	printf("dumped %" PRIu64 " contexts of %s to %s in %.1f ms\n", result.contexts,
+	       words->store, conf.path, now_ms() - start_ms);
+	if (result.damaged)
+		flx_warn("%s: %" PRIu64 " damaged contexts are not in the dump", words->store,
+			 result.damaged);
+	return FLX_EXIT_OK;
+}
+
+/* The types of the dump, as a program that has just them. */
+static int restore_types(const struct words *words, const struct flx_dump_head *head,
+			 struct flx_context_type_conf *types)
+{
+	struct flx_restore restore = {
+		.path = words->operand[0], .damaged = words->damaged, .only = true};
+	const struct flx_store_conf conf = {
+		.path = words->store,
+		.worker_count = 1,
+		.type_count = head->type_count,
+		.type = types,
+		.restore = &restore,
+	};
+	double start_ms = now_ms();
+	struct flx_store *store;
+	int error;
+
+	for (uint32_t t = 0; t < head->type_count; t++) {
+		const struct flx_dump_type *type = &head->type[t];
+		/* Of several nodes' shares, there may be some more. */
+		uint32_t limit = (uint32_t)type->contexts;
+
+		limit = limit > type->limit ? limit : type->limit;
+		types[t] = (struct flx_context_type_conf){
+			.name = type->name,
+			.version = type->version,
+			.key_size = type->key_size,
+			.context_size = type->context_size,
+			.capacity = limit < RESTORE_STEP ? limit : RESTORE_STEP,
+			.limit = limit,
+			.ttl_ms = (uint64_t)type->ttl_ticks * 1000 / FLX_TICKS_PER_SECOND,
+		};
+	}
+	error = flx_store_open(&store, &conf);
+	if (error)
+		return FLX_EXIT_FAILED;
+	flx_store_close(store);
+	printf("restored %" PRIu64 " contexts of %s to %s in %.1f ms", restore.contexts,
+	       restore.path, words->store, now_ms() - start_ms);
+	if (restore.expired)
+		printf("; the time of %" PRIu64 " more is over", restore.expired);
+	putchar('\n');
+	return FLX_EXIT_OK;
+}
+
+static int restore(const struct words *words, struct flx_contents *contents)
+{
+	const struct flx_dump_head *head = &contents->dump.head;
+	struct flx_context_type_conf *types = calloc(FLX_DUMP_TYPES_MAX, sizeof(*types));
+	int status;
+
+	if (!types) {
+		flx_error("no memory for the types of a dump; free %zu bytes",
+			  FLX_DUMP_TYPES_MAX * sizeof(*types));
+		return FLX_EXIT_FAILED;
+	}
+	status = restore_types(words, head, types);
+	free(types);
+	return status;
+}
+
+/* ------------------------------------------------------------------------------------- arguments */
+
+static const struct action actions[] = {
+	{"count", "", "how many there are, by type", 0, 0, true, false, false, count},
+	{"list", "[TYPE]", "type, key, age and context, a line each", 0, 1, true, true, false,
+	 list},
+	{"get", "TYPE [KEY]", "the context of KEY; exit status 1: there is none", 1, 2, true, false,
+	 false, get},
+	{"dump", "FILE", "copy all of them to a dump", 1, 1, false, false, false, dump},
+	{"restore", "FILE", "make a store from a dump", 1, 1, false, false, true, restore},
+};
+
+#define ACTIONS (sizeof(actions) / sizeof(actions[0]))
+
+static int print_help(void)
+{
+	char left[32];
+
+	printf("usage: flx ctx ACTION --store DIR [OPERAND]... [OPTION]...\n\n"
+	       "look at contexts, or copy them; a program may run on the store meanwhile\n\n"
+	       "ACTION:\n");
+	for (size_t i = 0; i < ACTIONS; i++) {
+		snprintf(left, sizeof(left), "%s %s", actions[i].name, actions[i].operands);
+		printf("  %-26s %s\n", left, actions[i].about);
+	}
+	printf("\nOPTION:\n"
+	       "  --store DIR                the store of flx run --store DIR\n"
+	       "  --dump FILE                look at a dump; in place of --store for count, list "
+	       "and get\n"
+	       "  --limit N                  list N at most\n"
+	       "  --damaged                  restore what is whole of a damaged dump\n"
+	       "\nKEY: all its bytes as hexadecimal digits; text:TEXT, filled up with zeroes; of "
+	       "four bytes,\nan IPv4 address as well. A type of one single context has none.\n");
+	return FLX_EXIT_OK;
+}
+
+static int refuse(const char *what, const char *why, const char *give)
+{
+	flx_error("%s: %s; give %s", what, why, give);
+	return -EINVAL;
+}
+
+/* @value: of the option, NULL when there is none. */
+static int take_option(struct words *words, const char *name, const char *value)
+{
+	const struct action *action = words->action;
+	const char *why;
+
+	if (strcmp(name, "--damaged") == 0 && action->takes_damaged) {
+		words->damaged = true;
+		return 0;
+	}
+	if (!value)
+		return refuse(name, "no value, or no such option", "one of flx ctx --help");
+	if (strcmp(name, "--store") == 0) {
+		words->store = value;
+	} else if (strcmp(name, "--dump") == 0 && action->takes_dump) {
+		words->dump = value;
+	} else if (strcmp(name, "--limit") == 0 && action->takes_limit) {
+		why = flx_value_number(value, 1, UINT64_MAX - 1, &words->limit);
+		return why ? refuse(name, why, "1 or more") : 0;
+	} else {
+		return refuse(name, "no such option of this action", "one of flx ctx --help");
+	}
+	return 0;
+}
+
+static int check_together(const struct words *words)
+{
+	const struct action *action = words->action;
+
+	if (words->operand_count < action->operand_min)
+		return refuse(action->name, "too little", action->operands);
+	if (!words->store && !words->dump)
+		return refuse(action->name, "no store",
+			      action->takes_dump ? "--store DIR or --dump FILE" : "--store DIR");
+	if (words->store && words->dump)
+		return refuse(action->name, "a store and a dump", "one of them");
+	return 0;
+}
+
+static int take_words(struct words *words, char *const *argv)
+{
+	int error = 0;
+
+	if (!*argv)
+		return refuse("ctx", "no action", "count, list, get, dump or restore");
+	for (size_t i = 0; i < ACTIONS; i++)
+		if (strcmp(actions[i].name, *argv) == 0)
+			words->action = &actions[i];
+	if (strcmp(*argv, "--help") == 0)
+		words->help = true;
+	else if (!words->action)
+		return refuse(*argv, "no such action", "count, list, get, dump or restore");
+	while (!error && !words->help && *++argv) {
+		if (strcmp(*argv, "--help") == 0) {
+			words->help = true;
+		} else if (strncmp(*argv, "--", 2) == 0) {
+			bool is_switch = strcmp(*argv, "--damaged") == 0;
+
+			error = take_option(words, argv[0], is_switch ? NULL : argv[1]);
+			argv += !is_switch && argv[1];
+		} else if (words->operand_count == words->action->operand_max) {
+			error = refuse(*argv, "one too many",
+				       *words->action->operands ? words->action->operands
+								: "options only");
+		} else {
+			words->operand[words->operand_count++] = *argv;
+		}
+	}
+	return error || words->help ? error : check_together(words);
+}
+
+/* What the action works on: all but restore look at a store, or a dump. */
+static int act(const struct words *words)
+{
+	struct flx_contents *contents = calloc(1, sizeof(*contents));
+	bool is_restore = words->action->run == restore;
+	int status;
+
+	if (!contents) {
+		flx_error("no memory to look at contexts with; free %zu bytes", sizeof(*contents));
+		return FLX_EXIT_FAILED;
+	}
+	status = status_of(flx_contents_open(contents, is_restore ? NULL : words->store,
+					     is_restore ? words->operand[0] : words->dump));
+	if (status == FLX_EXIT_OK) {
+		status = words->action->run(words, contents);
+		flx_contents_close(contents);
+	}
+	free(contents);
+	if (fflush(stdout) != 0 || ferror(stdout)) {
+		flx_error("standard output: %s; give it somewhere to go", strerror(errno));
+		status = FLX_EXIT_FAILED;
+	}
+	return status;
+}
+
+int flx_ctx(char *const *argv)
+{
+	struct words words = {0};
+
+	if (take_words(&words, argv))
+		return FLX_EXIT_USAGE;
+	return words.help ? print_help() : act(&words);
+}
