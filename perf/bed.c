@@ -10,10 +10,14 @@
 #include <sys/statfs.h>
 #include <unistd.h>
 
+#include <urcu-qsbr.h>
+
 #include "perf/sample.h"
 
 /* Records beyond the keys: what caches and grace periods may hold. */
 #define SPARE 65536
+/* Keys between two turns of the keeper: what a table grows by until it has to wait for one. */
+#define KEEP_EVERY (256 * FLX_BATCH)
 
 /* ----------------------------------------------------------------------------------------- keys */
 
@@ -161,12 +165,11 @@ void flx_bed_unlink(const char *path)
 
 /* --------------------------------------------------------------------------------------- batches */
 
-uint64_t flx_bed_update(struct flx_bed *bed, struct flx_keys *keys)
+void flx_bed_update(struct flx_bed *bed, struct flx_keys *keys)
 {
 	struct flx_context_type *type = bed->type;
-	uint64_t start = rte_rdtsc();
 
-	flx_store_turn(bed->store, 0, start);
+	flx_store_turn(bed->store, 0, rte_rdtsc());
 	flx_context_bind(type, 0, keys->slices, (const uint8_t *)keys->key, FLX_BATCH,
 			 keys->records);
 	for (uint32_t i = 0; i < FLX_BATCH; i++) {
@@ -178,15 +181,13 @@ uint64_t flx_bed_update(struct flx_bed *bed, struct flx_keys *keys)
 		flx_context_commit(type, 0, keys->records[i]);
 	}
 	flx_context_settle(type, 0);
-	return rte_rdtsc() - start;
 }
 
-uint64_t flx_bed_delete(struct flx_bed *bed, struct flx_keys *keys)
+void flx_bed_delete(struct flx_bed *bed, struct flx_keys *keys)
 {
 	struct flx_context_type *type = bed->type;
-	uint64_t start = rte_rdtsc();
 
-	flx_store_turn(bed->store, 0, start);
+	flx_store_turn(bed->store, 0, rte_rdtsc());
 	flx_context_bind(type, 0, keys->slices, (const uint8_t *)keys->key, FLX_BATCH,
 			 keys->records);
 	for (uint32_t i = 0; i < FLX_BATCH; i++) {
@@ -195,16 +196,22 @@ uint64_t flx_bed_delete(struct flx_bed *bed, struct flx_keys *keys)
 		flx_context_delete(type, 0, keys->slices[i], keys->records[i]);
 	}
 	flx_context_settle(type, 0);
-	return rte_rdtsc() - start;
 }
 
-void flx_bed_fill(struct flx_bed *bed, uint32_t count)
+void flx_bed_fill(struct flx_bed *bed, uint32_t count,
+		  void (*write)(struct flx_bed *bed, struct flx_keys *keys))
 {
 	static struct flx_keys keys;
 
 	for (uint32_t next = 0; next < count; next += FLX_BATCH) {
 		flx_keys_list(&keys, next);
-		flx_bed_update(bed, &keys);
+		write(bed, &keys);
+		if (next % KEEP_EVERY)
+			continue;
+		/* It may wait for all who are online. */
+		rcu_thread_offline();
+		flx_store_keep(bed->store);
+		rcu_thread_online();
 	}
 }
 

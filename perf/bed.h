@@ -65,15 +65,19 @@ int flx_bed_path(char path[64], uint32_t keys);
 void flx_bed_unlink(const char *path);
 
 /*
- * flx_bed_update - the cycle of a batch: bind, open, increment the first word, commit, settle
+ * flx_bed_update - a turn with a batch: bind, open, increment the first word, commit, settle
  * flx_bed_delete - bind, open, delete, settle
- * Cycles that it took. The type has room for all.
+ * The type has room for all.
  */
-uint64_t flx_bed_update(struct flx_bed *bed, struct flx_keys *keys);
-uint64_t flx_bed_delete(struct flx_bed *bed, struct flx_keys *keys);
+void flx_bed_update(struct flx_bed *bed, struct flx_keys *keys);
+void flx_bed_delete(struct flx_bed *bed, struct flx_keys *keys);
 
-/* Makes contexts of keys [0, @count). */
-void flx_bed_fill(struct flx_bed *bed, uint32_t count);
+/*
+ * flx_bed_fill - make contexts of keys [0, @count), each batch by @write
+ * Does the keeper's work as well. Context: registered with RCU.
+ */
+void flx_bed_fill(struct flx_bed *bed, uint32_t count,
+		  void (*write)(struct flx_bed *bed, struct flx_keys *keys));
 
 /* The CPU of the worker that is measured, and the other; the same where there is one. */
 unsigned int flx_bed_worker_cpu(void);

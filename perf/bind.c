@@ -142,9 +142,9 @@ static bool print(struct flx_samples *samples, const struct contender *one, cons
 	return must > 0 && !good;
 }
 
-static int start(const struct flx_bench_conf *conf)
+static int start(void)
 {
-	int error = flx_peers_start(conf->keys, conf->huge);
+	int error = flx_peers_start();
 
 	flx_bed_pin(flx_bed_worker_cpu());
 	rcu_register_thread();
@@ -157,13 +157,15 @@ int flx_bench_bind(const struct flx_bench_conf *conf)
 		{0}, {.on_files = true}, {.peer = &flx_peer_lfht}, {.peer = &flx_peer_rte_hash}};
 	const size_t count = sizeof(all) / sizeof(all[0]);
 	bool many = conf->keys > MANY_KEYS;
-	int missed = start(conf);
+	int missed = start();
 	double floor;
 
 	for (size_t i = 0; i < count && missed == 0; i++) {
 		missed = open_one(&all[i], conf);
-		if (missed == 0)
+		if (missed == 0 && all[i].peer)
 			insert(&all[i], conf->keys);
+		else if (missed == 0)
+			flx_bed_fill(&all[i].bed, conf->keys, flx_bed_update);
 	}
 	for (uint32_t run = 0; run < conf->runs && missed == 0; run++)
 		for (size_t i = 0; i < count; i++)
@@ -215,7 +217,7 @@ int flx_bench_change(const struct flx_bench_conf *conf)
 	static struct contender all[] = {
 		{0}, {.peer = &flx_peer_lfht}, {.peer = &flx_peer_rte_hash}};
 	const size_t count = sizeof(all) / sizeof(all[0]);
-	int missed = start(conf);
+	int missed = start();
 
 	for (uint32_t run = 0; run < conf->runs && missed == 0; run++)
 		for (size_t i = 0; i < count && missed == 0; i++)

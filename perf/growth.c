@@ -56,7 +56,7 @@ int flx_bench_memory(const struct flx_bench_conf *conf)
 	error = flx_bed_open(&bed, &bed_conf);
 	if (error)
 		return error;
-	flx_bed_fill(&bed, conf->keys);
+	flx_bed_fill(&bed, conf->keys, flx_bed_update);
 	records = bed.type->records.ready_bytes;
 	index = bed.type->blocks.ready_bytes;
 	flx_samples_add(&claimed, (double)(records + index + sizeof(*bed.type)) / conf->keys);
@@ -113,7 +113,9 @@ static uint32_t make_all(struct flx_bed *bed, struct turns *turns)
 
 		waited += await_room(bed);
 		flx_keys_list(&keys, t * FLX_BATCH);
-		spent = flx_bed_update(bed, &keys);
+		spent = rte_rdtsc();
+		flx_bed_update(bed, &keys);
+		spent = rte_rdtsc() - spent;
 		turns->cycles[t] = spent < UINT32_MAX ? (uint32_t)spent : UINT32_MAX;
 		rcu_quiescent_state();
 	}

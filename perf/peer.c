@@ -13,7 +13,6 @@
 #include <rte_hash.h>
 #include <rte_hash_crc.h>
 #include <rte_malloc.h>
-#include <rte_memory.h>
 #include <rte_prefetch.h>
 #include <urcu-qsbr.h>
 #include <urcu/rculfhash.h>
@@ -145,12 +144,24 @@ const struct flx_peer flx_peer_lfht = {
 struct cuckoo {
 	struct rte_hash *table;
 	uint64_t (*values)[VALUE_WORDS];
+	struct flx_arena arena; /* of all of its memory */
 };
 
-/* Room for half as much again: it is said to be fast up to 90 %, and then has no misses. */
+#define HEAP "bench"
+
+/* Room for a fourth more, so at most two thirds full: it has next to no misses there. */
 static uint32_t entries_for(uint32_t keys)
 {
 	return keys + keys / 4;
+}
+
+/* Buckets of 64 bytes for 8, keys of 32, their numbers in a ring; values; a spare. */
+static uint64_t memory_for(uint32_t keys)
+{
+	uint64_t entries = flx_pow2_ceil(entries_for(keys));
+
+	return (uint64_t)keys * sizeof(uint64_t[VALUE_WORDS]) + entries * (8 + 32 + 8) +
+	       8 * FLX_ARENA_PAGE;
 }
 
 static void cuckoo_free(void *table)
@@ -159,12 +170,27 @@ static void cuckoo_free(void *table)
 
 	rte_hash_free(cuckoo->table);
 	rte_free(cuckoo->values);
+	if (cuckoo->arena.base) {
+		rte_malloc_heap_memory_remove(HEAP, cuckoo->arena.base, cuckoo->arena.size_bytes);
+		rte_malloc_heap_destroy(HEAP);
+	}
+	flx_arena_fini(&cuckoo->arena);
 	free(cuckoo);
+}
+
+/* EAL's own memory would be of other pages than everyone else's here. Socket of the heap; -1. */
+static int make_heap(struct cuckoo *cuckoo, uint32_t keys, bool huge)
+{
+	if (!take(&cuckoo->arena, memory_for(keys), huge) || rte_malloc_heap_create(HEAP) ||
+	    rte_malloc_heap_memory_add(HEAP, cuckoo->arena.base, cuckoo->arena.size_bytes, NULL, 0,
+				       FLX_ARENA_PAGE))
+		return -1;
+	return rte_malloc_heap_get_socket(HEAP);
 }
 
 static void *cuckoo_alloc(uint32_t keys, bool huge)
 {
-	const struct rte_hash_parameters parameters = {
+	struct rte_hash_parameters parameters = {
 		.name = "bench",
 		.entries = entries_for(keys),
 		.key_len = sizeof(uint64_t),
@@ -172,11 +198,14 @@ static void *cuckoo_alloc(uint32_t keys, bool huge)
 	};
 	struct cuckoo *cuckoo = calloc(1, sizeof(*cuckoo));
 
-	(void)huge; /* its memory is EAL's */
 	if (!cuckoo)
 		return NULL;
-	cuckoo->table = rte_hash_create(&parameters);
-	cuckoo->values = rte_zmalloc(NULL, (size_t)keys * sizeof(*cuckoo->values), FLX_CACHE_LINE);
+	parameters.socket_id = make_heap(cuckoo, keys, huge);
+	if (parameters.socket_id >= 0) {
+		cuckoo->table = rte_hash_create(&parameters);
+		cuckoo->values = rte_zmalloc_socket(NULL, (size_t)keys * sizeof(*cuckoo->values),
+						    FLX_CACHE_LINE, parameters.socket_id);
+	}
 	if (cuckoo->table && cuckoo->values)
 		return cuckoo;
 	flx_error("bench_ctx: no memory for rte_hash; give the machine more");
@@ -233,33 +262,13 @@ const struct flx_peer flx_peer_rte_hash = {
 
 /* ------------------------------------------------------------------------------------------- EAL */
 
-/* Values, buckets of 64 bytes for 8 at half load, keys of 32 bytes, a ring of free ones; a spare. */
-static uint32_t eal_mib(uint32_t keys)
+int flx_peers_start(void)
 {
-	uint64_t entries = flx_pow2_ceil(entries_for(keys));
-
-	return (uint32_t)(((uint64_t)keys * 64 + entries * (8 + 32 + 4 + 8)) >> 20) + 64;
-}
-
-/* Without hugepages EAL has pages of 4 KiB; the kernel is asked for larger ones, as arenas do. */
-static int enlarge(const struct rte_memseg_list *list, void *argument)
-{
-	(void)argument;
-	/* Wishes: where they are refused (before Linux 6.1), rte_hash is slower than it could be. */
-	if (list->base_va && list->len) {
-		(void)madvise(list->base_va, list->len, MADV_HUGEPAGE);
-		(void)madvise(list->base_va, list->len, 25 /* MADV_COLLAPSE */);
-	}
-	return 0;
-}
-
-int flx_peers_start(uint32_t keys, bool huge)
-{
-	char prefix[32], mib[16];
+	char prefix[32];
 	char *arguments[] = {"bench_ctx",
-			     huge ? "--in-memory" : "--no-huge",
+			     "--no-huge",
 			     "-m",
-			     mib,
+			     "64",
 			     "--no-pci",
 			     "--no-shconf",
 			     "--no-telemetry",
@@ -268,14 +277,8 @@ int flx_peers_start(uint32_t keys, bool huge)
 			     prefix};
 
 	snprintf(prefix, sizeof(prefix), "--file-prefix=ctx%d", getpid());
-	snprintf(mib, sizeof(mib), "%u", eal_mib(keys));
-	if (rte_eal_init(sizeof(arguments) / sizeof(arguments[0]), arguments) < 0) {
-		flx_error("bench_ctx: EAL does not start with %s MiB; give the machine more "
-			  "memory",
-			  mib);
-		return -ENOMEM;
-	}
-	if (!huge)
-		rte_memseg_list_walk(enlarge, NULL);
-	return 0;
+	if (rte_eal_init(sizeof(arguments) / sizeof(arguments[0]), arguments) >= 0)
+		return 0;
+	flx_error("bench_ctx: EAL does not start; see above");
+	return -EIO;
 }

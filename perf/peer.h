@@ -31,5 +31,5 @@ struct flx_peer {
 extern const struct flx_peer flx_peer_lfht;
 extern const struct flx_peer flx_peer_rte_hash;
 
-/* Starts EAL with memory for rte_hash of @keys keys. 0; -errno after one flx_error. */
-int flx_peers_start(uint32_t keys, bool huge);
+/* Starts EAL, for rte_hash. 0; -errno after one flx_error. */
+int flx_peers_start(void);

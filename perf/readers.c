@@ -149,6 +149,7 @@ static void write_batch(struct flx_bed *bed, struct flx_keys *keys)
 {
 	struct flx_context_type *type = bed->type;
 
+	flx_store_turn(bed->store, 0, rte_rdtsc());
 	flx_context_bind(type, 0, keys->slices, (const uint8_t *)keys->key, FLX_BATCH,
 			 keys->records);
 	for (uint32_t i = 0; i < FLX_BATCH; i++) {
@@ -178,14 +179,10 @@ static double write_run(struct flx_bed *bed, struct flx_draw *draw)
 static int make_bed(struct flx_bed *bed, const struct flx_bench_conf *conf)
 {
 	const struct flx_bed_conf bed_conf = {.keys = conf->keys, .huge = conf->huge};
-	static struct flx_keys keys;
 	int error = flx_bed_open(bed, &bed_conf);
 
-	for (uint32_t next = 0; next < conf->keys && !error; next += FLX_BATCH) {
-		flx_store_turn(bed->store, 0, rte_rdtsc());
-		flx_keys_list(&keys, next);
-		write_batch(bed, &keys);
-	}
+	if (!error)
+		flx_bed_fill(bed, conf->keys, write_batch);
 	return error;
 }
 

@@ -106,7 +106,7 @@ static int make_store(const struct flx_bench_conf *conf, const char *path)
 	int error = flx_bed_open(&bed, &bed_conf);
 
 	if (!error)
-		flx_bed_fill(&bed, conf->keys);
+		flx_bed_fill(&bed, conf->keys, flx_bed_update);
 	flx_bed_close(&bed);
 	return error;
 }
