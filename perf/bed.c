@@ -165,9 +165,10 @@ void flx_bed_unlink(const char *path)
 
 /* --------------------------------------------------------------------------------------- batches */
 
-void flx_bed_update(struct flx_bed *bed, struct flx_keys *keys)
+uint32_t flx_bed_update(struct flx_bed *bed, struct flx_keys *keys)
 {
 	struct flx_context_type *type = bed->type;
+	uint32_t refused = 0;
 
 	flx_store_turn(bed->store, 0, rte_rdtsc());
 	flx_context_bind(type, 0, keys->slices, (const uint8_t *)keys->key, FLX_BATCH,
@@ -175,12 +176,16 @@ void flx_bed_update(struct flx_bed *bed, struct flx_keys *keys)
 	for (uint32_t i = 0; i < FLX_BATCH; i++) {
 		uint64_t *counter;
 
-		FLX_VERIFY(keys->records[i]);
+		if (unlikely(!keys->records[i])) {
+			refused++;
+			continue;
+		}
 		counter = flx_context_open(type, 0, keys->slices[i], keys->records[i]);
 		++*counter;
 		flx_context_commit(type, 0, keys->records[i]);
 	}
 	flx_context_settle(type, 0);
+	return refused;
 }
 
 void flx_bed_delete(struct flx_bed *bed, struct flx_keys *keys)
@@ -199,13 +204,13 @@ void flx_bed_delete(struct flx_bed *bed, struct flx_keys *keys)
 }
 
 void flx_bed_fill(struct flx_bed *bed, uint32_t count,
-		  void (*write)(struct flx_bed *bed, struct flx_keys *keys))
+		  uint32_t (*write)(struct flx_bed *bed, struct flx_keys *keys))
 {
 	static struct flx_keys keys;
 
 	for (uint32_t next = 0; next < count; next += FLX_BATCH) {
 		flx_keys_list(&keys, next);
-		write(bed, &keys);
+		FLX_VERIFY(write(bed, &keys) == 0);
 		if (next % KEEP_EVERY)
 			continue;
 		/* It may wait for all who are online. */

@@ -67,9 +67,9 @@ void flx_bed_unlink(const char *path);
 /*
  * flx_bed_update - a turn with a batch: bind, open, increment the first word, commit, settle
  * flx_bed_delete - bind, open, delete, settle
- * The type has room for all.
+ * How many keys were refused; of those that are deleted none may be missing.
  */
-void flx_bed_update(struct flx_bed *bed, struct flx_keys *keys);
+uint32_t flx_bed_update(struct flx_bed *bed, struct flx_keys *keys);
 void flx_bed_delete(struct flx_bed *bed, struct flx_keys *keys);
 
 /*
@@ -77,7 +77,7 @@ void flx_bed_delete(struct flx_bed *bed, struct flx_keys *keys);
  * Does the keeper's work as well. Context: registered with RCU.
  */
 void flx_bed_fill(struct flx_bed *bed, uint32_t count,
-		  void (*write)(struct flx_bed *bed, struct flx_keys *keys));
+		  uint32_t (*write)(struct flx_bed *bed, struct flx_keys *keys));
 
 /* The CPU of the worker that is measured, and the other; the same where there is one. */
 unsigned int flx_bed_worker_cpu(void);

@@ -14,7 +14,11 @@ struct flx_bench_conf {
 	const char *suffix; /* of the rows' names: ".1m" */
 	uint32_t keys;
 	uint32_t runs;
-	bool huge; /* there are hugepages enough for all that the bench compares */
+	/*
+	 * There are hugepages enough for all that is compared; else nobody gets any. A bench of
+	 * the store alone takes what there is, as a fabric does.
+	 */
+	bool huge;
 };
 
 /*

@@ -33,10 +33,10 @@ struct bench {
 
 static const struct bench benches[] = {
 	{"ctx.bind.1m", ".1m", "bind, increment and commit, beside the peers", flx_bench_bind,
-	 1000000, 1000},
-	{"ctx.bind.10m", ".10m", "the same", flx_bench_bind, 10000000, 1000},
+	 1000000, 800},
+	{"ctx.bind.10m", ".10m", "the same", flx_bench_bind, 10000000, 520},
 	{"ctx.change.1m", ".1m", "insert and delete, beside the peers", flx_bench_change, 1000000,
-	 800},
+	 256},
 	{"ctx.memory.1m", ".1m", "bytes per context, all told", flx_bench_memory, 1000000, 280},
 	{"ctx.memory.10m", ".10m", "the same", flx_bench_memory, 10000000, 240},
 	{"ctx.growth.10m", ".10m", "worst turn while contexts are made", flx_bench_growth, 10000000,

@@ -145,7 +145,7 @@ static void set_work(struct reader *reader, struct flx_bed *bed, int work)
 
 /* ---------------------------------------------------------------------------------------- writer */
 
-static void write_batch(struct flx_bed *bed, struct flx_keys *keys)
+static uint32_t write_batch(struct flx_bed *bed, struct flx_keys *keys)
 {
 	struct flx_context_type *type = bed->type;
 
@@ -159,6 +159,7 @@ static void write_batch(struct flx_bed *bed, struct flx_keys *keys)
 		flx_context_commit(type, 0, keys->records[i]);
 	}
 	flx_context_settle(type, 0);
+	return 0;
 }
 
 static double write_run(struct flx_bed *bed, struct flx_draw *draw)
@@ -178,7 +179,7 @@ static double write_run(struct flx_bed *bed, struct flx_draw *draw)
 
 static int make_bed(struct flx_bed *bed, const struct flx_bench_conf *conf)
 {
-	const struct flx_bed_conf bed_conf = {.keys = conf->keys, .huge = conf->huge};
+	const struct flx_bed_conf bed_conf = {.keys = conf->keys, .huge = true};
 	int error = flx_bed_open(bed, &bed_conf);
 
 	if (!error)
