@@ -87,7 +87,7 @@ void flx_samples_print(struct flx_samples *samples, const char *name, const char
 {
 	double median = flx_samples_median(samples);
 
-	printf("%-22s %7.1f [%.1f .. %.1f] %-26s %-34s %s\n", name, median,
+	printf("%-26s %7.1f [%.1f .. %.1f] %-26s %-34s %s\n", name, median,
 	       flx_samples_min(samples), flx_samples_max(samples), unit, bound,
 	       strcmp(bound, "-") == 0 ? "-"
 	       : good		       ? "ok"
