@@ -113,6 +113,14 @@ static inline uint64_t flx_record_rotate(uint64_t sum, unsigned int bits)
 	return (uint32_t)sum << bits | (uint32_t)sum >> (32 - bits);
 }
 
+static inline uint64_t flx_record_word(const uint8_t *image)
+{
+	uint64_t word;
+
+	memcpy(&word, image, sizeof(word));
+	return word;
+}
+
 /*
  * flx_record_sum - the check of a live word with lower half @half
  *
@@ -124,20 +132,21 @@ static inline uint32_t flx_record_sum(const uint8_t *image, uint32_t image_size,
 				      uint32_t stamp, uint32_t half)
 {
 	uint64_t lane[4] = {hash, stamp, half, UINT32_MAX};
-	uint64_t word[4];
 
-	for (; image_size >= sizeof(word); image_size -= (uint32_t)sizeof(word)) {
-		memcpy(word, image, sizeof(word));
-		image += sizeof(word);
-		lane[0] = _mm_crc32_u64(lane[0], word[0]);
-		lane[1] = _mm_crc32_u64(lane[1], word[1]);
-		lane[2] = _mm_crc32_u64(lane[2], word[2]);
-		lane[3] = _mm_crc32_u64(lane[3], word[3]);
+	/*
+	 * Word by word: the handler has just written some of them, and a wider load, which a copy
+	 * of all four would become, cannot be served from its narrower stores before these have
+	 * reached the cache.
+	 */
+	for (; image_size >= sizeof(lane); image_size -= (uint32_t)sizeof(lane)) {
+		lane[0] = _mm_crc32_u64(lane[0], flx_record_word(image));
+		lane[1] = _mm_crc32_u64(lane[1], flx_record_word(image + 8));
+		lane[2] = _mm_crc32_u64(lane[2], flx_record_word(image + 16));
+		lane[3] = _mm_crc32_u64(lane[3], flx_record_word(image + 24));
+		image += sizeof(lane);
 	}
-	for (; image_size; image_size -= 8, image += 8) {
-		memcpy(word, image, 8);
-		lane[3] = _mm_crc32_u64(lane[3], word[0]);
-	}
+	for (; image_size; image_size -= 8, image += 8)
+		lane[3] = _mm_crc32_u64(lane[3], flx_record_word(image));
 	return (uint32_t)(lane[0] ^ flx_record_rotate(lane[1], 8) ^ flx_record_rotate(lane[2], 16) ^
 			  flx_record_rotate(lane[3], 24));
 }
