@@ -12,7 +12,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "fabric/base.h"
 #include "perf/scenario.h"
@@ -128,7 +127,7 @@ static bool print_row(struct scenario *scenario, double tsc_mhz)
 	double median = flx_samples_median(&scenario->cycles);
 	struct scenario *floor = scenario->floor ? find(scenario->floor) : NULL;
 	double base = floor ? flx_samples_median(&floor->cycles) : 1;
-	char bound[64] = "-", share[32] = "";
+	char bound[64] = "-", unit[64] = "";
 	bool good = !scenario->failed && scenario->cycles.count;
 
 	if (scenario->must > 0 && base > 0) {
@@ -141,30 +140,12 @@ static bool print_row(struct scenario *scenario, double tsc_mhz)
 				 scenario->target);
 	}
 	if (flx_samples_median(&scenario->client) > 0)
-		snprintf(share, sizeof(share), " (+%.0f client)",
+		snprintf(unit, sizeof(unit), "(+%.0f client) ",
 			 flx_samples_median(&scenario->client));
-	printf("%-20s %7.1f [%.1f .. %.1f]%s cycles/msg  %8.2f M/s  %-34s %s\n", scenario->name,
-	       median, flx_samples_min(&scenario->cycles), flx_samples_max(&scenario->cycles),
-	       share, median > 0 ? tsc_mhz / median : 0, bound,
-	       scenario->must <= 0 ? "-"
-	       : good		   ? "ok"
-				   : "MISSED");
+	snprintf(unit + strlen(unit), sizeof(unit) - strlen(unit), "cycles/msg  %.2f M/s",
+		 median > 0 ? tsc_mhz / median : 0);
+	flx_samples_print(&scenario->cycles, scenario->name, unit, bound, good);
 	return good || (scenario->must <= 0 && !scenario->failed);
-}
-
-static double measure_tsc_mhz(void)
-{
-	struct timespec a, b;
-	uint64_t start, end;
-
-	clock_gettime(CLOCK_MONOTONIC, &a);
-	start = __builtin_ia32_rdtsc();
-	do {
-		clock_gettime(CLOCK_MONOTONIC, &b);
-		end = __builtin_ia32_rdtsc();
-	} while ((b.tv_sec - a.tv_sec) * 1000000000L + b.tv_nsec - a.tv_nsec < 50000000L);
-	return (double)(end - start) * 1e3 /
-	       (double)((b.tv_sec - a.tv_sec) * 1000000000L + b.tv_nsec - a.tv_nsec);
 }
 
 /* --------------------------------------------------------------------------------- command line */
@@ -255,7 +236,7 @@ int main(int argc, char **argv)
 		usage(stderr);
 		return 2;
 	}
-	tsc_mhz = measure_tsc_mhz();
+	tsc_mhz = flx_tsc_mhz();
 	for (uint32_t run = 0; run < arguments.runs; run++)
 		for (size_t i = 0; i < SCENARIO_COUNT; i++)
 			if (chosen[i])

@@ -4,7 +4,9 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 struct flx_sample flx_sample_run(struct flx_sample (*run)(const void *argument),
@@ -78,4 +80,35 @@ double flx_samples_max(const struct flx_samples *samples)
 		if (samples->value[i] > most)
 			most = samples->value[i];
 	return most;
+}
+
+void flx_samples_print(struct flx_samples *samples, const char *name, const char *unit,
+		       const char *bound, bool good)
+{
+	double median = flx_samples_median(samples);
+
+	printf("%-26s %7.1f [%.1f .. %.1f] %-26s %-34s %s\n", name, median,
+	       flx_samples_min(samples), flx_samples_max(samples), unit, bound,
+	       strcmp(bound, "-") == 0 ? "-"
+	       : good		       ? "ok"
+				       : "MISSED");
+}
+
+double flx_tsc_mhz(void)
+{
+	static double mhz;
+	struct timespec a, b;
+	uint64_t start, end;
+
+	if (mhz > 0)
+		return mhz;
+	clock_gettime(CLOCK_MONOTONIC, &a);
+	start = __builtin_ia32_rdtsc();
+	do {
+		clock_gettime(CLOCK_MONOTONIC, &b);
+		end = __builtin_ia32_rdtsc();
+	} while ((b.tv_sec - a.tv_sec) * 1000000000L + b.tv_nsec - a.tv_nsec < 50000000L);
+	mhz = (double)(end - start) * 1e3 /
+	      (double)((b.tv_sec - a.tv_sec) * 1000000000L + b.tv_nsec - a.tv_nsec);
+	return mhz;
 }

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * sample - runs a measurement in a process of its own, and sums several up.
+ * sample - runs a measurement in a process of its own, sums several up, and prints the row.
  *
  * EAL starts once per process, so each run of each scenario gets a child. That also lets runs of
  * different scenarios alternate, so that a change of the machine's speed meets all of them.
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #define FLX_RUNS_MAX 64
@@ -40,3 +41,13 @@ void flx_samples_add(struct flx_samples *samples, double value);
 double flx_samples_median(struct flx_samples *samples);
 double flx_samples_min(const struct flx_samples *samples);
 double flx_samples_max(const struct flx_samples *samples);
+
+/*
+ * flx_samples_print - one row: median, range, what it is of, and its bound
+ * @bound: in words; "-": none, and then @good does not matter
+ */
+void flx_samples_print(struct flx_samples *samples, const char *name, const char *unit,
+		       const char *bound, bool good);
+
+/* Frequency of the TSC; the first call measures it, for 50 ms. Context: one thread. */
+double flx_tsc_mhz(void);
