@@ -67,7 +67,8 @@ static void test_ledger_shows_what_is_not_zero(void)
 		.port_count = 2,
 		.fluxion_count = 2,
 		.worker_count = 2,
-		.contexts = 16,
+		.context_type_count = 2,
+		.context_type = {{.name = "idle"}, {.name = "people", .contexts = 16, .expired = 17}},
 		.pool_free = 1000,
 		.pool_size = 1024,
 	};
@@ -105,7 +106,11 @@ static void test_ledger_shows_what_is_not_zero(void)
 	CU_ASSERT_FALSE(has_row("udp_len"));
 	CU_ASSERT_FALSE(has_row("worker 0"));
 	CU_ASSERT_TRUE(has_row("worker 1 handled 200 25.0 busy cycles each\n"));
-	CU_ASSERT_TRUE(has_row("contexts 16\n"));
+	CU_ASSERT_TRUE(has_row("contexts of people\n"));
+	CU_ASSERT_TRUE(has_row("now 16\n"));
+	CU_ASSERT_TRUE(has_row("expired 17\n"));
+	CU_ASSERT_FALSE(has_row("contexts of idle\n"));
+	CU_ASSERT_FALSE(has_row("evicted 0\n"));
 	CU_ASSERT_TRUE(has_row("buffers free 1000 of 1024\n"));
 	CU_ASSERT_TRUE(ends_with("\nunexplained 0\n"));
 }

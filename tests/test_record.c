@@ -14,7 +14,7 @@ static struct flx_record *make_record(const struct flx_record_layout *layout)
 
 	CU_ASSERT_PTR_NOT_NULL_FATAL(record);
 	memset((void *)record, 0xee, layout->stride_bytes);
-	atomic_init(&record->word, 0);
+	flx_record_begin(record);
 	return record;
 }
 
