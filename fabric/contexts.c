@@ -97,7 +97,8 @@ static void report_restore(const struct flx_contexts_conf *conf, const struct fl
 		flx_note("--restore %s: not read, for the store has its own contexts",
 			 restore->path);
 	}
-	if (conf->snapshot && !conf->restore && shared->store->is_new && access(conf->snapshot, F_OK) == 0)
+	if (conf->snapshot && !conf->restore && shared->store->is_new &&
+	    access(conf->snapshot, F_OK) == 0)
 		flx_warn("--snapshot %s: is there, and will be written over with the contexts of "
 			 "this run, which begins without any; to go on from it give --restore too",
 			 conf->snapshot);
