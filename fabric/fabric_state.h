@@ -22,5 +22,5 @@ struct flx_fabric {
 	bool eal_started;
 	uint32_t workers_launched;
 	struct flx_snapshot *snapshot; /* NULL: none */
-	struct flx_ledger previous;    /* for busy shares */
+	struct flx_ledger previous; /* for busy shares */
 };
