@@ -16,8 +16,8 @@ struct flx_contents_type {
 	uint32_t key_size;
 	uint32_t context_size;
 	uint32_t limit;
-	uint64_t contexts; /* met so far, as damaged */
-	uint64_t damaged;  /* of a store; a dump tells by its reader */
+	uint64_t contexts; /* so far */
+	uint64_t damaged;  /* so far, of a store; of a dump, its reader tells */
 };
 
 /* Large (a block of a dump is part of it): not for the stack. */

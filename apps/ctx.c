@@ -96,6 +96,9 @@ static int count(const struct words *words, struct flx_contents *contents)
 		       type->version, type->key_size, type->context_size, type->contexts,
 		       type->damaged, type->limit);
 	}
+	if (words->dump && contents->dump.head.damaged)
+		flx_note("%s: %" PRIu64 " contexts were damaged in the store, and are not in it",
+			 words->dump, contents->dump.head.damaged);
 	return end_look(words, contents, found);
 }
 
@@ -168,10 +171,15 @@ static int get(const struct words *words, struct flx_contents *contents)
 		return refuse_type(name);
 	type = &contents->type[contents->only];
 	why = read_key(text, key, type->key_size);
+	if (why && type->key_size == 0) {
+		flx_error("%s %s: it has one context, which has no key; give none", name, text);
+		return FLX_EXIT_USAGE;
+	}
 	if (why) {
-		flx_error("%s %s: %s; give a key of %u bytes as %u hexadecimal digits, text:TEXT%s",
+		flx_error("%s %s: %s; give a key of %u bytes as %u hexadecimal digits%s, or "
+			  "text:TEXT",
 			  name, text ? text : "", why, type->key_size, 2 * type->key_size,
-			  type->key_size == 4 ? ", or an IPv4 address" : "");
+			  type->key_size == 4 ? ", an IPv4 address" : "");
 		return FLX_EXIT_USAGE;
 	}
 	found = flx_contents_find(contents, key);
@@ -252,6 +260,8 @@ static int restore_types(const struct words *words, const struct flx_dump_head *
 		};
 	}
 	error = flx_store_open(&store, &conf);
+	if (error == -ENOMEM)
+		flx_error("%s: not enough memory to make it; free some", words->store);
 	if (error)
 		return FLX_EXIT_FAILED;
 	flx_store_close(store);

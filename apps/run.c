@@ -57,7 +57,7 @@ static void prepare_signals(void)
 	sigaction(SIGINT, &note, NULL);
 	sigaction(SIGTERM, &note, NULL);
 	sigaction(SIGPIPE, &ignore, NULL);
-	sigaction(SIGXFSZ, &ignore, NULL); /* a snapshot that grows too large is an error of its own */
+	sigaction(SIGXFSZ, &ignore, NULL); /* a snapshot that is too large has its own error */
 	pthread_sigmask(SIG_BLOCK, &set, NULL);
 }
 

@@ -221,12 +221,49 @@ static void test_dump_types_that_cannot_be_are_refused(void)
 	close(pristine.file);
 }
 
+/* Words of heads and headers that are anything, under checks that are right. */
+static void test_dump_words_that_cannot_be_cost_what_they_say(void)
+{
+	static const uint32_t odd[] = {0, 1, 2, 3, 255, 65536, INT32_MAX, UINT32_MAX};
+	static uint8_t block[FLX_DUMP_BLOCK];
+	struct flx_random random = {4};
+	uint32_t wrong = 0;
+
+	load_pristine();
+	for (uint32_t i = 0; i < 3000; i++) {
+		uint32_t b = flx_random_below(&random, pristine.blocks);
+		bool is_head = b == 0 || b == pristine.blocks - 1;
+		uint32_t word = is_head ? flx_random_between(&random, 4, 13 + 3 * 16)
+					: flx_random_between(&random, 1, 7);
+		uint32_t value = odd[flx_random_below(&random, COUNT(odd))];
+		off_t at = (off_t)b * FLX_DUMP_BLOCK;
+		int64_t found;
+
+		memcpy(block, pristine.bytes + at, sizeof(block));
+		memcpy(block + (size_t)word * 4, &value, sizeof(value));
+		if (is_head)
+			((struct flx_dump_head *)(void *)block)->check = flx_dump_head_sum(block);
+		else
+			((struct flx_dump_block *)(void *)block)->check =
+				flx_dump_block_sum((const void *)block);
+		wrong += pwrite(pristine.file, block, sizeof(block), at) != sizeof(block);
+		found = read_all();
+		wrong += found < -1 || found > flx_dumped_sum(small, COUNT(small));
+		wrong += pwrite(pristine.file, pristine.bytes + at, sizeof(block), at) !=
+			 sizeof(block);
+	}
+	CU_ASSERT_EQUAL(wrong, 0);
+	CU_ASSERT_EQUAL(read_all(), flx_dumped_sum(small, COUNT(small)));
+	close(pristine.file);
+}
+
 int main(void)
 {
 	static const struct flx_test tests[] = {
 		FLX_TEST(test_dump_flipped_bytes_cost_what_they_hit),
 		FLX_TEST(test_dump_cut_anywhere_gives_what_is_whole),
 		FLX_TEST(test_dump_types_that_cannot_be_are_refused),
+		FLX_TEST(test_dump_words_that_cannot_be_cost_what_they_say),
 		{0},
 	};
 

@@ -15,17 +15,14 @@ static struct flx_capture capture;
 
 static void test_restore_does_not_read_into_a_store_that_is_there(void)
 {
-	struct flx_restore restore = {.path = flx_dumped_path("there")};
-
-	flx_dumped_make(dumped, 2, flx_dumped_path("there"));
 	for (uint32_t i = 0; i < 3; i++) {
+		struct flx_restore restore = {.only = i == 2};
 		struct flx_store *store;
 		const char *said;
 
-		if (i == 1)
-			flx_dumped_make(dumped, 1, flx_dumped_path("there"));
-		restore.only = i == 2;
-		restore.done = false;
+		/* The second has less in it. */
+		flx_dumped_make(dumped, i ? 1 : 2, flx_dumped_path("there"));
+		restore.path = flx_dumped_path("there");
 		flx_capture_start(&capture); /* also that the store is not on hugepages */
 		store = flx_dumped_open(dumped, 2, flx_dumped_path("store"), &restore);
 		said = flx_capture_stop(&capture);
@@ -234,6 +231,7 @@ static void test_restore_refused_leaves_nothing(void)
 		 2},
 		{"cut", "its end is missing", {{"a", 5, 8, 8, 0}, {"b", 1, 4, 4, 0}}, 2},
 	};
+
 	make_damaged();
 	for (size_t i = 0; i < COUNT(rows); i++) {
 		for (uint32_t in_files = 0; in_files < 2; in_files++) {
