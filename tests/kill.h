@@ -68,7 +68,6 @@ void kill_fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
 struct flx_store_conf kill_conf(uint32_t workers, struct flx_context_type_conf *types,
 				uint32_t *worker_node);
 
-uint32_t kill_key_size(uint32_t type);
 void kill_make_key(uint32_t type, uint32_t number, uint8_t *key);
 uint32_t kill_key_number(const uint8_t *key);
 uint16_t kill_slice(uint32_t number);

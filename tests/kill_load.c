@@ -46,11 +46,6 @@ static uint64_t mixed(uint64_t value)
 	return flx_random_next(&(struct flx_random){value});
 }
 
-uint32_t kill_key_size(uint32_t type)
-{
-	return kinds[type].key_size;
-}
-
 void kill_make_key(uint32_t type, uint32_t number, uint8_t *key)
 {
 	for (uint32_t i = 0; i < kinds[type].key_size; i++)
