@@ -59,6 +59,12 @@ static void start_clock(struct flx_store *store, const struct flx_store_conf *co
 
 /* ---------------------------------------------------------------------------------------- opening */
 
+static int report_no_memory(void)
+{
+	flx_error("the context store: no memory; give the machine more of it");
+	return -ENOMEM;
+}
+
 static struct flx_schema wanted_schema(const struct flx_store *store,
 				       const struct flx_store_conf *conf,
 				       struct flx_schema_type *types)
@@ -156,7 +162,7 @@ static int open_files(struct flx_store *store, const struct flx_store_conf *conf
 	int error;
 
 	if (!types)
-		return -ENOMEM;
+		return report_no_memory();
 	error = flx_files_run(&store->files, conf->path, flx_store_layout());
 	if (error)
 		goto err_files;
@@ -225,21 +231,25 @@ static bool is_twice(const struct flx_store_conf *conf, uint32_t t)
 static int make_types(struct flx_store *store, const struct flx_store_conf *conf)
 {
 	for (uint32_t t = 0; t < conf->type_count; t++) {
+		int error;
+
 		if (is_twice(conf, t)) {
 			flx_error("contexts of '%s': two groups have this name; rename the tag or "
 				  "the fluxion of one",
 				  conf->type[t].name);
 			return -EINVAL;
 		}
-		store->type[t] = flx_type_alloc(&conf->type[t], &store->shape);
-		if (!store->type[t]) {
+		error = flx_type_alloc(&store->type[t], &conf->type[t], &store->shape);
+		if (error == -ENOMEM)
+			return report_no_memory();
+		if (error) {
 			flx_error("contexts of '%s' (%u of %u bytes, key %u): not possible; use up "
 				  "to %d bytes, keys of up to %d, and a limit not below the "
 				  "capacity",
 				  conf->type[t].name, conf->type[t].capacity,
 				  conf->type[t].context_size, conf->type[t].key_size,
 				  FLX_RECORD_CONTEXT_MAX, FLX_RECORD_KEY_MAX);
-			return -EINVAL;
+			return error;
 		}
 		store->type_count++;
 	}
@@ -253,20 +263,28 @@ static int take_conf(struct flx_store *store, const struct flx_store_conf *conf)
 	store->worker_count = conf->worker_count;
 	store->node_count = conf->node_count ? conf->node_count : 1;
 	if (conf->type_count > FLX_STORE_TYPES_MAX || store->node_count > FLX_NODES_MAX ||
-	    conf->worker_count == 0 || conf->worker_count > FLX_WORKERS_MAX)
+	    conf->worker_count == 0 || conf->worker_count > FLX_WORKERS_MAX) {
+		flx_error("the context store: %u types for %u workers on %u NUMA nodes; use up to "
+			  "%d, %d and %d",
+			  conf->type_count, conf->worker_count, store->node_count,
+			  FLX_STORE_TYPES_MAX, FLX_WORKERS_MAX, FLX_NODES_MAX);
 		return -EINVAL;
+	}
 	for (uint32_t n = 0; n < store->node_count; n++)
 		store->numa[n] = conf->node_count ? conf->numa[n] : -1;
 	for (uint32_t w = 0; conf->worker_node && w < conf->worker_count; w++)
 		store->worker_node[w] = conf->worker_node[w];
 	store->turn = aligned_alloc(FLX_CACHE_LINE, conf->worker_count * sizeof(*store->turn));
 	if (!store->turn)
-		return -ENOMEM;
+		return report_no_memory();
 	memset(store->turn, 0, conf->worker_count * sizeof(*store->turn));
-	if (conf->seed)
+	if (conf->seed) {
 		memcpy(store->seed, conf->seed, sizeof(store->seed));
-	else if (getrandom(store->seed, sizeof(store->seed), 0) != (ssize_t)sizeof(store->seed))
+	} else if (getrandom(store->seed, sizeof(store->seed), 0) != (ssize_t)sizeof(store->seed)) {
+		flx_error("the context store: no seed for its hash; give this process random "
+			  "numbers");
 		return -EIO;
+	}
 	store->shape = (struct flx_type_shape){
 		.huge = conf->huge,
 		.worker_count = conf->worker_count,
@@ -285,7 +303,7 @@ int flx_store_open(struct flx_store **out, const struct flx_store_conf *conf)
 	int error;
 
 	if (!store)
-		return -ENOMEM;
+		return report_no_memory();
 	pthread_mutex_init(&store->lock, NULL);
 	error = take_conf(store, conf);
 	if (!error)

@@ -82,6 +82,8 @@ static void sweep_bucket(struct flx_context_type *type, uint32_t worker, uint32_
 		uint64_t word = atomic_load_explicit(&record->word, memory_order_relaxed);
 		int32_t age = (int32_t)(now - record->stamp[word & 1]);
 
+		/* A stamp that lies ahead, of before a kill, is young; but one of them gives way. */
+		age = age < 0 ? 0 : age;
 		if (flx_record_expired(&type->layout, record, now)) {
 			flx_context_withdraw(type, worker, (uint16_t)slice, numbers[i],
 					     &counts->expired);

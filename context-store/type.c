@@ -35,17 +35,18 @@ static uint8_t *make_blank(const struct flx_record_layout *layout)
 	return blank;
 }
 
-struct flx_context_type *flx_type_alloc(const struct flx_context_type_conf *conf,
-					const struct flx_type_shape *shape)
+int flx_type_alloc(struct flx_context_type **out, const struct flx_context_type_conf *conf,
+		   const struct flx_type_shape *shape)
 {
 	size_t size_bytes = sizeof(struct flx_context_type) +
 			    shape->worker_count * sizeof(struct flx_context_worker);
-	struct flx_context_type *type = NULL;
+	struct flx_context_type *type;
 
-	if (is_valid(conf, shape))
-		type = aligned_alloc(alignof(struct flx_context_type), size_bytes);
+	if (!is_valid(conf, shape))
+		return -EINVAL;
+	type = aligned_alloc(alignof(struct flx_context_type), size_bytes);
 	if (!type)
-		return NULL;
+		return -ENOMEM;
 	memset(type, 0, size_bytes);
 	flx_record_layout_init(&type->layout, conf->key_size, conf->context_size, conf->ttl_ms,
 			       conf->init);
@@ -62,9 +63,10 @@ struct flx_context_type *flx_type_alloc(const struct flx_context_type_conf *conf
 	type->blank = make_blank(&type->layout);
 	if (!type->blank) {
 		free(type);
-		return NULL;
+		return -ENOMEM;
 	}
-	return type;
+	*out = type;
+	return 0;
 }
 
 void flx_type_free(struct flx_context_type *type)

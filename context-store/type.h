@@ -26,11 +26,12 @@ struct flx_type_shape {
 uint32_t flx_type_share(uint32_t records, uint32_t node_count);
 
 /*
- * flx_type_alloc - an empty type, without records yet; NULL: no memory, or @conf is wrong
+ * flx_type_alloc - an empty type, without records yet
+ * 0; -EINVAL: @conf or @shape is wrong; -ENOMEM. Without a report.
  * Context of all here: setup, unless it says otherwise.
  */
-struct flx_context_type *flx_type_alloc(const struct flx_context_type_conf *conf,
-					const struct flx_type_shape *shape);
+int flx_type_alloc(struct flx_context_type **type, const struct flx_context_type_conf *conf,
+		   const struct flx_type_shape *shape);
 void flx_type_free(struct flx_context_type *type);
 
 /*

@@ -66,8 +66,11 @@ int flx_upgrade(struct flx_store *store, const struct flx_store_conf *conf)
 	struct copying *copying = aligned_alloc(FLX_CACHE_LINE, (sizeof(*copying) + 63) & ~63ul);
 	int error;
 
-	if (!copying)
+	if (!copying) {
+		flx_error("the context store: no memory to upgrade it with; nothing was changed; "
+			  "give the machine more of it");
 		return -ENOMEM;
+	}
 	memset(copying, 0, sizeof(*copying));
 	error = flx_view_map(&copying->view, &store->files.now);
 	for (uint32_t t = 0; t < store->type_count && !error; t++) {

@@ -118,6 +118,7 @@ int flx_contexts_open(struct flx_shared *shared, const struct flx_contexts_conf 
 		.huge = conf->huge,
 		.tsc_hz = shared->tsc_hz,
 		.start_tsc = shared->start_tsc,
+		.seed = conf->seed,
 		.worker_count = shared->worker_count,
 		.type = types,
 		.restore = restore.path ? &restore : NULL,

@@ -12,6 +12,7 @@ struct flx_contexts_conf {
 	const char *path; /* directory that they outlive the process in; NULL: they do not */
 	bool huge;	  /* hugepages, all memory present at start */
 	const int32_t *worker_numa; /* NUMA node of each worker; NULL: unknown */
+	const uint64_t *seed;	    /* of the hash, two words; NULL: random, or the files' */
 	const struct flx_rss *rss;  /* of the ports, for groups keyed by flow; NULL: no port */
 	const char *restore;	    /* dump for a store that is new; NULL: none */
 	const char *snapshot;	    /* dump that will be written; NULL: none */

@@ -217,6 +217,26 @@ static void test_sweep_makes_room_ahead_of_need(void)
 	flx_store_close(store);
 }
 
+/* A clock that was saved a moment before a kill: room is made all the same. */
+static void test_sweep_makes_room_among_stamps_that_lie_ahead(void)
+{
+	struct flx_context_type_conf conf = test_type(160);
+
+	conf.evict = true;
+	conf.ttl_ms = 1000;
+	set_up(&conf, 1);
+	tsc += 1000 * TICK;
+	flx_store_turn(store, 0, tsc);
+	for (uint64_t key = 0; key < 160; key++)
+		CU_ASSERT_EQUAL(test_one(type, 0, key, TEST_COMMIT), 0);
+	type->turn[0].now -= 10;
+	type->turn[0].next_tsc = UINT64_MAX;
+	CU_ASSERT_TRUE(turns(0, 50) > 0);
+	CU_ASSERT_FALSE(flx_slab_low(&type->slab, 0));
+	CU_ASSERT_EQUAL(expired(0), 0);
+	flx_store_close(store);
+}
+
 /* Who owns nothing does nothing, and comes back to it. */
 static void test_sweep_of_a_worker_without_slices(void)
 {
@@ -242,6 +262,7 @@ int main(void)
 		FLX_TEST(test_sweep_makes_no_room_that_is_there),
 		FLX_TEST(test_sweep_evicts_the_longest_idle),
 		FLX_TEST(test_sweep_makes_room_ahead_of_need),
+		FLX_TEST(test_sweep_makes_room_among_stamps_that_lie_ahead),
 		FLX_TEST(test_sweep_of_a_worker_without_slices),
 		{0},
 	};

@@ -10,7 +10,7 @@
 
 static int make_contexts(struct flx_world *world)
 {
-	const struct flx_contexts_conf conf = {0};
+	const struct flx_contexts_conf conf = {.seed = world->conf.seed};
 	struct flx_store_found found;
 	int error = flx_contexts_open(&world->shared, &conf);
 
@@ -73,7 +73,7 @@ int flx_world_init(struct flx_world *world, const struct flx_program *program,
 	shared->registry = &world->registry;
 	shared->worker_count = conf->workers;
 	shared->start_tsc = rte_rdtsc();
-	shared->tsc_hz = rte_get_tsc_hz();
+	shared->tsc_hz = conf->tsc_hz ? conf->tsc_hz : rte_get_tsc_hz();
 	flx_credit_pool_init(&shared->credits, conf->credits);
 	/* No cache: what is free is in the pool, so that it runs dry when it is meant to. */
 	shared->pool = rte_pktmbuf_pool_create(

@@ -15,6 +15,8 @@ struct flx_world_conf {
 	uint32_t credits;
 	uint32_t buffers;     /* of the message pool */
 	uint16_t buffer_data; /* bytes behind the headroom */
+	const uint64_t *seed; /* of the store's hash, two words; NULL: random */
+	uint64_t tsc_hz;      /* of the clock that the caller turns; 0: the machine's */
 };
 
 struct flx_world {

@@ -17,6 +17,7 @@ struct hand {
 	uint32_t made;
 	uint32_t made_sent;
 	uint32_t error; /* the first one that a call returned; positive */
+	bool deletes;	/* its context */
 };
 
 /* The first failure is the one that the fabric must count. */
@@ -153,6 +154,19 @@ static void change_context(const struct hand *hand, void *context)
 	memcpy(context, &begin, sizeof(begin));
 }
 
+/* Changes what it may change, and sometimes ends it, before or after. */
+static void use_context(struct hand *hand, void *context)
+{
+	struct sim *sim = hand->sim;
+
+	if (sim->world.registry.fluxion[FLX_FLUXION_FIRST + hand->fluxion].readonly)
+		return;
+	hand->deletes = flx_random_chance(&sim->extra, sim->shape.delete_pct);
+	if (hand->deletes)
+		note_error(hand, flx_delete(hand->call));
+	change_context(hand, context);
+}
+
 /* Sends and the like, at random. */
 static void act(struct hand *hand)
 {
@@ -215,7 +229,7 @@ int sim_handler(struct flx_call *call, struct flx_msg *msg, void *context)
 	if (sim->oracle.failure[0])
 		return 0;
 	if (context)
-		change_context(&hand, context);
+		use_context(&hand, context);
 	act(&hand);
 	result = choose_result(&hand);
 	row = &sim->oracle.rows[hand.fluxion];
@@ -226,6 +240,7 @@ int sim_handler(struct flx_call *call, struct flx_msg *msg, void *context)
 		row->generated += hand.made;
 		row->consumed += (hand.msg != NULL) + hand.made - hand.made_sent;
 	}
-	sim_oracle_end(&sim->oracle, hand.fluxion, &hand.token, hand.error);
+	sim_oracle_end(&sim->oracle, hand.fluxion, hand.worker, &hand.token, hand.error,
+		       hand.deletes);
 	return result;
 }

@@ -137,6 +137,48 @@ static void place_keys(struct sim_oracle *oracle)
 	}
 }
 
+/* ------------------------------------------------------------------------------------- contexts */
+
+static uint64_t first_commits(const struct flx_group *group)
+{
+	return group->context_init ? SIM_CONTEXT_FIRST : 0;
+}
+
+/* The next message of the key finds a fresh one. */
+static void end_context(struct sim_oracle *oracle, uint32_t g, uint32_t key)
+{
+	oracle->there[g][key] = false;
+	oracle->commits[g][key] = first_commits(&oracle->registry->group[g]);
+}
+
+static bool is_over(const struct sim_oracle *oracle, uint32_t g, uint32_t key, uint32_t now)
+{
+	uint64_t ttl =
+		(oracle->registry->group[g].context_ttl_ms * FLX_TICKS_PER_SECOND + 999) / 1000;
+
+	return ttl && oracle->there[g][key] && now - oracle->committed[g][key] > ttl;
+}
+
+/* A slice's owner is the one that binds, looks and sweeps: its time is that of the context. */
+static uint32_t owner_of(const struct sim_oracle *oracle, uint32_t g, uint32_t key)
+{
+	const struct flx_group *group = &oracle->registry->group[g];
+
+	return oracle->owner[g][group->mode == FLX_PLACE_SINGLE
+					? group->slice
+					: oracle->slice[key_of_group(group)][key]];
+}
+
+void sim_oracle_contexts(const struct sim_oracle *oracle, uint32_t g, uint64_t *there,
+			 uint64_t *over)
+{
+	*there = *over = 0;
+	for (uint32_t k = 0; k < oracle->keys; k++) {
+		*there += oracle->there[g][k];
+		*over += is_over(oracle, g, k, oracle->turn[owner_of(oracle, g, k)].now);
+	}
+}
+
 int sim_oracle_init(struct sim_oracle *oracle, const struct flx_registry *registry,
 		    uint32_t workers, uint32_t keys)
 {
@@ -151,8 +193,7 @@ int sim_oracle_init(struct sim_oracle *oracle, const struct flx_registry *regist
 	place_keys(oracle);
 	for (uint32_t g = 0; g < registry->group_count; g++)
 		for (uint32_t k = 0; k < keys; k++)
-			oracle->commits[g][k] =
-				registry->group[g].context_init ? SIM_CONTEXT_FIRST : 0;
+			end_context(oracle, g, k);
 	destinations = (uint64_t)oracle->fluxions * oracle->places;
 	sources = destinations + oracle->places;
 	oracle->owed_size = 1 << 14;
@@ -248,22 +289,31 @@ void sim_oracle_undo(struct sim_oracle *oracle)
 
 /* ------------------------------------------------------------------------------------- handling */
 
-static void check_context(struct sim_oracle *oracle, uint32_t fluxion,
+static void check_context(struct sim_oracle *oracle, uint32_t fluxion, uint32_t worker,
 			  const struct sim_token *token, const void *context)
 {
+	const struct flx_fluxion_entry *entry =
+		&oracle->registry->fluxion[FLX_FLUXION_FIRST + fluxion];
 	const struct flx_group *group = group_of(oracle, fluxion);
 	const uint8_t *bytes = context;
-	uint32_t key = key_at(group, token);
-	uint64_t commits = oracle->commits[group - oracle->registry->group][key];
+	uint32_t key = key_at(group, token), g = (uint32_t)(group - oracle->registry->group);
 	struct sim_context begin;
 	uint32_t wrong = 0;
+	uint64_t commits;
 
-	if (!context == oracle->registry->fluxion[FLX_FLUXION_FIRST + fluxion].has_context) {
+	if (!context == entry->has_context) {
 		sim_fail(oracle, "fluxion %u got %s context", fluxion, context ? "a" : "no");
 		return;
 	}
 	if (!context)
 		return;
+	commits = oracle->commits[g][key];
+	if (is_over(oracle, g, key, oracle->turn[worker].now)) {
+		commits = first_commits(group);
+		/* Who only reads sees none, and does not end it. */
+		if (!entry->readonly)
+			end_context(oracle, g, key);
+	}
 	memcpy(&begin, context, sizeof(begin));
 	for (uint32_t i = sizeof(begin); i < group->context_size; i++)
 		wrong += bytes[i] != (uint8_t)commits;
@@ -320,14 +370,16 @@ void sim_oracle_arrive(struct sim_oracle *oracle, uint32_t fluxion, uint32_t wor
 			 token->id, token->source, place, fluxion, token->stamp, *seen);
 	*seen = token->stamp;
 	check_owner(oracle, fluxion, worker, token);
-	check_context(oracle, fluxion, token, context);
+	check_context(oracle, fluxion, worker, token, context);
 }
 
-void sim_oracle_end(struct sim_oracle *oracle, uint32_t fluxion, const struct sim_token *token,
-		    uint32_t error)
+void sim_oracle_end(struct sim_oracle *oracle, uint32_t fluxion, uint32_t worker,
+		    const struct sim_token *token, uint32_t error, bool deletes)
 {
-	const struct flx_group *group = group_of(oracle, fluxion);
+	const struct flx_fluxion_entry *entry =
+		&oracle->registry->fluxion[FLX_FLUXION_FIRST + fluxion];
 	struct sim_row *row = &oracle->rows[fluxion];
+	uint32_t g = entry->group, key = key_at(group_of(oracle, fluxion), token);
 
 	if (error) {
 		row->failed++;
@@ -335,8 +387,16 @@ void sim_oracle_end(struct sim_oracle *oracle, uint32_t fluxion, const struct si
 		return;
 	}
 	row->handled++;
-	if (oracle->registry->fluxion[FLX_FLUXION_FIRST + fluxion].has_context)
-		oracle->commits[group - oracle->registry->group][key_at(group, token)]++;
+	if (!entry->has_context || entry->readonly)
+		return;
+	if (deletes) {
+		oracle->deleted[g] += oracle->there[g][key];
+		end_context(oracle, g, key);
+		return;
+	}
+	oracle->commits[g][key]++;
+	oracle->there[g][key] = true;
+	oracle->committed[g][key] = oracle->turn[worker].now;
 }
 
 /* ------------------------------------------------------------------------------------ comparing */

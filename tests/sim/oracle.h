@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include "context-store/context.h"
 #include "fabric/flx.h"
 #include "fabric/ledger.h"
 #include "fabric/registry.h"
@@ -88,7 +89,11 @@ struct sim_oracle {
 	uint64_t arrivals;    /* paid */
 	uint64_t *stamps;     /* by place: last stamp it gave */
 	uint64_t *seen;	      /* by source and destination place: last stamp that arrived */
-	uint64_t commits[SIM_FLUXIONS_MAX][SIM_KEYS_MAX]; /* by group and key */
+	uint64_t commits[SIM_FLUXIONS_MAX][SIM_KEYS_MAX];   /* by group and key */
+	bool there[SIM_FLUXIONS_MAX][SIM_KEYS_MAX];	    /* there is a context */
+	uint32_t committed[SIM_FLUXIONS_MAX][SIM_KEYS_MAX]; /* tick of the last commit */
+	uint64_t deleted[SIM_FLUXIONS_MAX];		    /* by group */
+	const struct flx_context_turn *turn;		    /* by worker: its time */
 	struct sim_row rows[SIM_FLUXIONS_MAX];
 	struct sim_send sends[FLX_MADE_MAX + 1]; /* of the call that runs now */
 	uint32_t send_count;
@@ -121,9 +126,16 @@ void sim_oracle_arrive(struct sim_oracle *oracle, uint32_t fluxion, uint32_t wor
 void sim_oracle_commit(struct sim_oracle *oracle);
 void sim_oracle_undo(struct sim_oracle *oracle);
 
-/* The call ended: under @error (positive), or well (0), having changed @token's context. */
-void sim_oracle_end(struct sim_oracle *oracle, uint32_t fluxion, const struct sim_token *token,
-		    uint32_t error);
+/*
+ * The call ended on @worker: under @error (positive), or well (0), having changed @token's context
+ * or, with @deletes, ended it.
+ */
+void sim_oracle_end(struct sim_oracle *oracle, uint32_t fluxion, uint32_t worker,
+		    const struct sim_token *token, uint32_t error, bool deletes);
+
+/* Contexts that group @g has, and those of them whose time is over at @now. */
+void sim_oracle_contexts(const struct sim_oracle *oracle, uint32_t g, uint64_t *there,
+			 uint64_t *over);
 
 /* Compares with the fabric's books; between two turns. */
 void sim_oracle_compare(struct sim_oracle *oracle, const struct flx_ledger *ledger);

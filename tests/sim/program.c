@@ -14,7 +14,7 @@ enum graph {
 
 static const char *const tags[] = {"red", "green", "blue"};
 
-void sim_shape_draw(struct sim_shape *shape, struct flx_random *random)
+void sim_shape_draw(struct sim_shape *shape, struct flx_random *random, struct flx_random *extra)
 {
 	bool calm = flx_random_chance(random, 30); /* nothing fails: long chains, full lanes */
 
@@ -38,6 +38,9 @@ void sim_shape_draw(struct sim_shape *shape, struct flx_random *random)
 		.moved = flx_random_chance(random, 50),
 		.abandoned = flx_random_chance(random, 20),
 	};
+	shape->delete_pct = flx_random_chance(extra, 30) ? 0 : flx_random_below(extra, 30);
+	shape->keep_pct = flx_random_between(extra, 1, 30);
+	shape->tick_pct = flx_random_below(extra, 30);
 	/* From the least that the fabric starts with to four times that. */
 	shape->credits = shape->workers * 4 * FLX_CREDIT_BLOCK * flx_random_between(random, 1, 4);
 	/* Enough for all credits, or so few that there are none left where a credit is. */
@@ -85,6 +88,16 @@ static void draw_streams(struct sim *sim, enum graph graph, uint32_t f)
 	}
 }
 
+/* What becomes of contexts by themselves. With records enough for all that wait for the keeper. */
+static void draw_life(struct sim *sim, struct flx_fluxion *fluxion)
+{
+	fluxion->context.capacity = SIM_CAPACITY;
+	if (flx_random_chance(&sim->extra, 40))
+		fluxion->context.ttl_ms = flx_random_between(&sim->extra, 1, 2000);
+	/* Never full: of its being so the oracle knows nothing. */
+	fluxion->context.evict = fluxion->key.extract && flx_random_chance(&sim->extra, 20);
+}
+
 /* Declares key and context of a group, at the fluxion given. */
 static void draw_state(struct sim *sim, struct flx_fluxion *fluxion)
 {
@@ -115,8 +128,8 @@ static void draw_state(struct sim *sim, struct flx_fluxion *fluxion)
 
 		fluxion->context.size = large ? SIM_CONTEXT_LARGE : SIM_CONTEXT_SMALL;
 		fluxion->context.init = large ? sim_context_init : NULL;
-		/* However the store divides it among workers: all keys fit at each. */
-		fluxion->context.capacity = SIM_WORKERS_MAX * 64;
+		if (fluxion->key.extract)
+			draw_life(sim, fluxion);
 	}
 }
 
@@ -127,6 +140,15 @@ static uint32_t first_of_group(const uint32_t *wear, uint32_t f)
 		if (wear[first] & wear[f])
 			return first;
 	return f;
+}
+
+/* Some only read. */
+static void share_context(struct sim *sim, struct flx_fluxion *fluxion,
+			  const struct flx_fluxion *first)
+{
+	fluxion->context = first->context;
+	if (first->context.size && flx_random_chance(&sim->extra, 30))
+		fluxion->context.readonly = true;
 }
 
 /* Tags at random; whoever is first in its group declares for it, and most others share its context.
@@ -160,7 +182,7 @@ static void draw_groups(struct sim *sim)
 		if (first == f)
 			draw_state(sim, &program->fluxions[f]);
 		else if (flx_random_chance(&sim->random, 70))
-			program->fluxions[f].context = program->fluxions[first].context;
+			share_context(sim, &program->fluxions[f], &program->fluxions[first]);
 	}
 }
 

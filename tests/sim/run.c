@@ -61,6 +61,8 @@ static int set_up(struct sim *sim)
 		.credits = shape->credits,
 		.buffers = shape->buffers,
 		.buffer_data = 2 * sizeof(struct sim_token),
+		.seed = (const uint64_t[2]){sim->seed, ~sim->seed},
+		.tsc_hz = SIM_TSC_HZ,
 	};
 	int error = flx_world_init(&sim->world, &sim->program.program, &conf);
 
@@ -71,12 +73,13 @@ static int set_up(struct sim *sim)
 		flx_world_fini(&sim->world);
 		return error;
 	}
+	sim->oracle.turn = sim->world.shared.store->turn;
 	spread_slices(sim);
 	for (uint32_t w = 0; w < shape->workers; w++) {
 		sim->pause[w] = 0;
 		sim->chunks[w] = free_chunks(sim->world.shared.workers[w]);
 	}
-	sim->injected = sim->turns = 0;
+	sim->injected = sim->turns = sim->tsc = 0;
 	return 0;
 }
 
@@ -112,6 +115,7 @@ static void turn(struct sim *sim, uint32_t w)
 	const uint32_t most = FLX_BATCH * (sim->shape.workers - 1 + sim->shape.fluxions);
 	uint64_t before = sim->oracle.arrivals;
 
+	sim->world.shared.workers[w]->now_tsc = sim->world.shared.start_tsc + sim->tsc;
 	flx_worker_turn(sim->world.shared.workers[w]);
 	sim->turns++;
 	if (sim->oracle.arrivals - before > most)
@@ -172,9 +176,32 @@ static void inject(struct sim *sim)
 	sim->injected += count;
 }
 
+/* Records and blocks that wait for the keeper; false: none is near its end. */
+static bool must_keep(const struct sim *sim)
+{
+	for (uint32_t g = 0; g < sim->world.registry.group_count; g++) {
+		struct flx_context_type *type = sim->world.shared.context_types[g];
+
+		if (type && !type->single && flx_slab_deferred(&type->slab) > SIM_CAPACITY / 2)
+			return true;
+	}
+	return false;
+}
+
+/* What goes on beside the workers: time, and the store's keeper. */
+static void pass_time(struct sim *sim)
+{
+	if (flx_random_chance(&sim->extra, sim->shape.tick_pct))
+		sim->tsc += flx_random_below(&sim->extra, 32 * SIM_TSC_HZ / FLX_TICKS_PER_SECOND);
+	if (flx_random_chance(&sim->extra, sim->shape.keep_pct) || must_keep(sim))
+		flx_store_keep(sim->world.shared.store);
+}
+
 static void step(struct sim *sim)
 {
 	uint32_t w = flx_random_below(&sim->random, sim->shape.workers);
+
+	pass_time(sim);
 
 	if (flx_random_chance(&sim->random, sim->shape.inject_pct))
 		inject(sim);
@@ -193,6 +220,7 @@ static void drain(struct sim *sim)
 	uint32_t idle_rounds = 0;
 
 	while (sim->oracle.outstanding && !failed(sim)) {
+		pass_time(sim);
 		uint64_t before = sim->oracle.arrivals;
 		uint32_t first = flx_random_below(&sim->random, sim->shape.workers);
 
@@ -219,6 +247,31 @@ static void abandon(struct sim *sim)
 	oracle->outstanding = 0;
 }
 
+/* As many as were committed and did not end; what is over may be there still. */
+static void check_contexts(struct sim *sim, uint32_t g)
+{
+	const struct flx_context_type *type = sim->world.shared.context_types[g];
+	uint64_t there, over, count = flx_context_count(type), deleted = 0, lost = 0;
+
+	sim_oracle_contexts(&sim->oracle, g, &there, &over);
+	for (uint32_t w = 0; w < sim->shape.workers; w++) {
+		const struct flx_context_counts *counts = &type->worker[w].counts;
+
+		deleted += atomic_load(&counts->deleted);
+		lost += atomic_load(&counts->evicted) + atomic_load(&counts->refused);
+	}
+	if (count > there || count < there - over)
+		sim_fail(&sim->oracle,
+			 "group %s has %" PRIu64 " contexts; %" PRIu64 " are there, %" PRIu64
+			 " of them over",
+			 type->name, count, there, over);
+	if (deleted != sim->oracle.deleted[g] || lost)
+		sim_fail(&sim->oracle,
+			 "group %s counts %" PRIu64 " deleted, %" PRIu64
+			 " evicted or refused; true are %" PRIu64 " and none",
+			 type->name, deleted, lost, sim->oracle.deleted[g]);
+}
+
 /* At rest: nothing in flight, and everything back where it came from. */
 static void check_rest(struct sim *sim)
 {
@@ -233,17 +286,9 @@ static void check_rest(struct sim *sim)
 				 free_chunks(sim->world.shared.workers[w]), sim->chunks[w]);
 	for (uint32_t g = 0; g < sim->world.registry.group_count; g++) {
 		const struct flx_group *group = &sim->world.registry.group[g];
-		uint64_t first = group->context_init ? SIM_CONTEXT_FIRST : 0, committed = 0, count;
 
-		if (!group->context_size)
-			continue;
-		for (uint32_t k = 0; k < sim->shape.keys; k++)
-			committed += oracle->commits[g][k] > first;
-		count = flx_context_count(sim->world.shared.context_types[g]);
-		if (count != committed)
-			sim_fail(oracle,
-				 "group %s has %" PRIu64 " contexts; %" PRIu64 " were committed",
-				 group->name, count, committed);
+		if (group->context_size)
+			check_contexts(sim, g);
 	}
 }
 
@@ -255,7 +300,8 @@ bool sim_run(struct sim *sim, uint64_t seed)
 	sim->oracle.failure[0] = '\0';
 	sim->seed = seed;
 	sim->random = (struct flx_random){.state = seed};
-	sim_shape_draw(&sim->shape, &sim->random);
+	sim->extra = (struct flx_random){.state = ~seed};
+	sim_shape_draw(&sim->shape, &sim->random, &sim->extra);
 	sim_program_draw(sim);
 	error = set_up(sim);
 	if (error) {

@@ -10,7 +10,8 @@
  * order kept, contexts exact, credits and buffers conserved, the ledger exact between any two
  * turns.
  *
- * Nothing depends on time, addresses or threads, so a seed that fails does so again.
+ * Nothing depends on time, addresses or threads, so a seed that fails does so again. The store has
+ * a clock that the run turns, and a hash of the run's seed.
  */
 #pragma once
 
@@ -19,7 +20,9 @@
 #include "tests/world.h"
 
 #define SIM_WORKERS_MAX 5
-#define SIM_STREAMS_MAX 4 /* declared; of FLX_STREAMS_MAX */
+#define SIM_STREAMS_MAX 4    /* declared; of FLX_STREAMS_MAX */
+#define SIM_CAPACITY	8192 /* of each type: many more than keys, for what waits */
+#define SIM_TSC_HZ	(1000 * FLX_TICKS_PER_SECOND)
 
 /* What a run is like; all drawn from the seed. */
 struct sim_shape {
@@ -40,6 +43,9 @@ struct sim_shape {
 	uint32_t copy_pct;
 	uint32_t keyless_pct; /* of the messages sent: have no key */
 	uint32_t rekey_pct;   /* of the messages sent: get another key */
+	uint32_t delete_pct;  /* of the calls with a context: end it */
+	uint32_t keep_pct;    /* of the steps: a turn of the store's keeper */
+	uint32_t tick_pct;    /* of the steps: time goes on, by up to 32 ticks */
 	bool moved;	      /* slices belong to workers at random, not by the static spread */
 	bool abandoned;	      /* stopped at once, not drained */
 };
@@ -57,6 +63,7 @@ struct sim {
 	uint64_t seed;
 	bool verbose;
 	struct flx_random random;
+	struct flx_random extra; /* of what came later: seeds of before play as they did */
 	struct sim_shape shape;
 	struct sim_program program;
 	struct flx_world world;
@@ -66,13 +73,14 @@ struct sim {
 	uint32_t chunks[SIM_WORKERS_MAX]; /* free at the start */
 	uint64_t injected;
 	uint64_t turns;
+	uint64_t tsc; /* the time: cycles since the start */
 };
 
 /* The run that handlers and key functions belong to: they get no argument of ours. */
 extern struct sim *sim_now;
 
 /* Draws the shape, then the program, from the seed. */
-void sim_shape_draw(struct sim_shape *shape, struct flx_random *random);
+void sim_shape_draw(struct sim_shape *shape, struct flx_random *random, struct flx_random *extra);
 void sim_program_draw(struct sim *sim);
 
 /* The handler of every fluxion. */
