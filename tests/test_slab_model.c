@@ -253,6 +253,7 @@ static void test_slab_threads_share_without_loss(void)
 	struct thread threads[WORKERS];
 	pthread_t ids[WORKERS], keeper;
 	uint32_t free_count = 0;
+	uint64_t taken = 0;
 
 	model = (struct model){.nodes = 3};
 	init_slab(&model, NUMBERS / 3);
@@ -264,8 +265,9 @@ static void test_slab_threads_share_without_loss(void)
 	for (uint32_t w = 0; w < WORKERS; w++) {
 		pthread_join(ids[w], NULL);
 		CU_ASSERT_EQUAL(threads[w].wrong, 0);
-		CU_ASSERT_TRUE(threads[w].taken > 0);
+		taken += threads[w].taken;
 	}
+	CU_ASSERT_TRUE(taken > NUMBERS); /* whose is up to the kernel's scheduler */
 	atomic_store(&done, true);
 	pthread_join(keeper, NULL);
 	if (flx_slab_collect(&model.slab))
