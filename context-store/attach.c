@@ -137,6 +137,7 @@ static bool settle_twin(struct flx_context_type *type, uint32_t worker, uint32_t
 {
 	struct flx_index_probe probe;
 	uint32_t number = flx_index_first(&type->index, slice, hash, &probe);
+	uint32_t budget = 0; /* the table has the size that it needs */
 
 	for (; number != FLX_INDEX_NONE; number = flx_index_next(&probe)) {
 		struct flx_record *twin = flx_slab_at(&type->slab, number);
@@ -150,7 +151,7 @@ static bool settle_twin(struct flx_context_type *type, uint32_t worker, uint32_t
 			flx_record_delete(record);
 			return false;
 		}
-		flx_index_remove(&type->index, slice, number);
+		flx_index_remove(&type->index, slice, number, &budget);
 		flx_context_add(&type->worker[worker].counts.live, UINT64_MAX);
 		flx_record_delete(twin);
 		return true;

@@ -222,7 +222,7 @@ void flx_context_expire(struct flx_context_type *type, uint32_t worker, uint16_t
 static void withdraw(struct flx_context_type *type, uint32_t worker, uint16_t slice,
 		     uint32_t number)
 {
-	flx_index_remove(&type->index, slice, number);
+	flx_index_remove(&type->index, slice, number, &type->turn[worker].growth_left);
 	flx_context_add(&type->worker[worker].counts.live, UINT64_MAX);
 }
 

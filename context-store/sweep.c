@@ -21,7 +21,7 @@ static struct flx_bucket *find_leaf(const struct flx_index *index, const struct 
 		return flx_block_at(&index->pool, root.line);
 	leaf = flx_index_leaf(index, root, (uint64_t)sweep->leaf << FLX_INDEX_LEAF_BITS);
 	/* A leaf that several entries of the directory lead to is looked at under the first. */
-	return sweep->leaf >> flx_index_leaf_depth(leaf) ? NULL : leaf;
+	return sweep->leaf >> flx_leaf_depth(leaf) ? NULL : leaf;
 }
 
 static void end_slice(struct flx_sweep *sweep)
@@ -36,8 +36,8 @@ static void end_slice(struct flx_sweep *sweep)
 }
 
 /*
- * The next bucket of the slices that @worker owns; NULL: it owns none. Growth moves records on
- * under the walk; what it misses, the next pass finds.
+ * The next bucket of the slices that @worker owns; NULL: it owns none. Tables grow and shrink under
+ * the walk, and records move; what it misses, the next pass finds.
  */
 static struct flx_bucket *next_bucket(const struct flx_index *index, struct flx_sweep *sweep,
 				      uint32_t worker, const uint8_t *owner)
