@@ -259,6 +259,26 @@ static void test_context_ends_by_table(void)
 	flx_store_close(store);
 }
 
+/* What held a context serves no other before a grace period; what held none, at once. */
+static void test_context_deleted_waits_for_a_grace_period(void)
+{
+	struct flx_context_type_conf conf = test_type(10);
+	struct flx_store *store = test_open(&conf, 1);
+	struct flx_context_type *type = store->type[0];
+
+	for (uint64_t key = 0; key < 10; key++)
+		CU_ASSERT_EQUAL(test_one(type, 0, key, key < 9 ? TEST_COMMIT : TEST_ABORT), 0);
+	CU_ASSERT_EQUAL(test_one(type, 0, 9, TEST_COMMIT), 0);
+	CU_ASSERT_EQUAL(test_one(type, 0, 3, TEST_DELETE), 1);
+	CU_ASSERT_EQUAL(test_one(type, 0, 10, TEST_COMMIT), TEST_NONE);
+	CU_ASSERT_EQUAL(test_one(type, 0, 3, TEST_COMMIT), TEST_NONE);
+	CU_ASSERT_EQUAL(flx_store_deferred_bytes(type), type->layout.stride_bytes);
+	CU_ASSERT_TRUE(flx_store_keep(store));
+	CU_ASSERT_EQUAL(flx_store_deferred_bytes(type), 0);
+	CU_ASSERT_EQUAL(test_one(type, 0, 10, TEST_COMMIT), 0);
+	flx_store_close(store);
+}
+
 static void fill(void *context)
 {
 	memset(context, 0x5a, 13);
@@ -343,6 +363,7 @@ int main(void)
 	static const struct flx_test tests[] = {
 		FLX_TEST(test_context_ends_by_table),
 		FLX_TEST(test_context_agrees_with_a_model_of_time_and_deletes),
+		FLX_TEST(test_context_deleted_waits_for_a_grace_period),
 		FLX_TEST(test_context_blank_is_what_init_writes),
 		FLX_TEST(test_context_single_is_deleted_and_expires),
 		{0},
