@@ -43,6 +43,7 @@ static struct flx_record *make_record(struct flx_context_type *type, uint32_t wo
 	uint32_t number = flx_slab_take(&type->slab, worker);
 	struct flx_record *record;
 
+	own->wanted++;
 	if (number == FLX_SLAB_NONE) {
 		flx_context_add(&own->counts.refused, 1);
 		return NULL;

@@ -78,6 +78,7 @@ struct flx_context_doubt {
 struct flx_context_worker {
 	alignas(FLX_CACHE_LINE) uint32_t made_count; /* records made since the last settle */
 	uint32_t deleted_count;			     /* records whose context went since then */
+	uint32_t wanted;			     /* records asked for since the last sweep */
 	struct flx_context_counts counts;
 	struct flx_sweep sweep;
 	struct flx_context_doubt made[FLX_BATCH];

@@ -5,8 +5,13 @@
 
 #include "context-store/context.h"
 
-/* Buckets looked at in one turn at most: 10 records each, about 0.5 us when none is in the cache. */
-#define STEPS_MAX 16
+/*
+ * Buckets looked at in one turn at most: 10 records each, about 0.5 us when none is in the cache.
+ * While room is to be made, two more for each record that the turn has asked for, since some are
+ * empty: what comes in must be able to go out.
+ */
+#define STEPS_MAX  16
+#define WANTED_MAX FLX_BATCH
 /* A pass takes half a TTL, within these: a quarter of a second, a minute. In ticks. */
 #define PASS_TICKS_MIN (FLX_TICKS_PER_SECOND / 4)
 #define PASS_TICKS_MAX (FLX_TICKS_PER_SECOND * 60)
@@ -98,12 +103,17 @@ static void sweep_bucket(struct flx_context_type *type, uint32_t worker, uint32_
 }
 
 /* Cycles between two steps, so that a pass of as many as the last takes its time. */
-static uint64_t interval(const struct flx_context_type *type, const struct flx_sweep *sweep,
-			 uint64_t tsc_hz)
+static uint64_t interval(const struct flx_context_type *type, uint32_t worker, uint64_t tsc_hz)
 {
+	const struct flx_sweep *sweep = &type->worker[worker].sweep;
 	uint64_t ticks = type->layout.ttl_ticks / 2;
 	uint64_t steps = sweep->pass_steps > sweep->steps ? sweep->pass_steps : sweep->steps;
+	/* Tables that grew since, or were found at start: 8 records a bucket. */
+	uint64_t live =
+		atomic_load_explicit(&type->worker[worker].counts.live, memory_order_relaxed);
 
+	if (live < type->limit && live / 8 > steps)
+		steps = live / 8;
 	if (ticks < PASS_TICKS_MIN)
 		ticks = PASS_TICKS_MIN;
 	if (ticks > PASS_TICKS_MAX)
@@ -115,14 +125,19 @@ static uint64_t interval(const struct flx_context_type *type, const struct flx_s
 void flx_sweep_turn(struct flx_context_type *type, uint32_t worker, const uint8_t *owner,
 		    uint64_t tsc, uint64_t tsc_hz)
 {
-	struct flx_sweep *sweep = &type->worker[worker].sweep;
+	struct flx_context_worker *own = &type->worker[worker];
+	struct flx_sweep *sweep = &own->sweep;
+	uint32_t steps = STEPS_MAX;
 	bool make_room = type->evict && flx_slab_low(&type->slab, worker);
 
 	if (likely(!make_room && (type->layout.ttl_ticks == 0 || tsc < sweep->next_tsc)))
 		return;
 	if (type->single)
 		return; /* it is looked at whenever it is opened */
-	for (uint32_t i = 0; i < STEPS_MAX && (make_room || tsc >= sweep->next_tsc); i++) {
+	if (make_room)
+		steps += 2 * (own->wanted < WANTED_MAX ? own->wanted : WANTED_MAX);
+	own->wanted = 0;
+	for (uint32_t i = 0; i < steps && (make_room || tsc >= sweep->next_tsc); i++) {
 		uint32_t slice;
 		struct flx_bucket *bucket = next_bucket(&type->index, sweep, worker, owner);
 
@@ -132,7 +147,7 @@ void flx_sweep_turn(struct flx_context_type *type, uint32_t worker, const uint8_
 		}
 		slice = sweep->slice;
 		if (tsc >= sweep->next_tsc)
-			sweep->next_tsc += interval(type, sweep, tsc_hz);
+			sweep->next_tsc += interval(type, worker, tsc_hz);
 		sweep_bucket(type, worker, slice, bucket, make_room);
 		/* No more than there is need of. */
 		make_room = make_room && flx_slab_low(&type->slab, worker);

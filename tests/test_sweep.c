@@ -217,6 +217,32 @@ static void test_sweep_makes_room_ahead_of_need(void)
 	flx_store_close(store);
 }
 
+/* Whole batches of new keys, each turn, for ever: what is idle gives way as fast as they come. */
+static void test_sweep_makes_room_for_a_flood(void)
+{
+	struct flx_context_type_conf conf = test_type(10000);
+	enum test_step steps[FLX_BATCH];
+	uint64_t keys[FLX_BATCH], values[FLX_BATCH], key = 0;
+
+	conf.evict = true;
+	set_up(&conf, 1);
+	for (uint32_t i = 0; i < FLX_BATCH; i++)
+		steps[i] = TEST_COMMIT;
+	for (uint32_t round = 0; round < 20000; round++) {
+		for (uint32_t i = 0; i < FLX_BATCH; i++)
+			keys[i] = key++;
+		flx_store_turn(store, 0, tsc += TICK / 16);
+		test_batch(type, 0, FLX_INDEX_SLICES, keys, steps, FLX_BATCH, values);
+		flx_sweep_turn(type, 0, owner, tsc, TSC_HZ);
+		/* The keeper comes by while the reserve lasts: 625 records, 9 turns of these. */
+		if (round % 4 == 0)
+			flx_store_keep(store);
+	}
+	CU_ASSERT_EQUAL(atomic_load(&type->worker[0].counts.refused), 0);
+	CU_ASSERT_TRUE(flx_context_count(type) > 10000 / 16 * 14);
+	flx_store_close(store);
+}
+
 /* A clock that was saved a moment before a kill: room is made all the same. */
 static void test_sweep_makes_room_among_stamps_that_lie_ahead(void)
 {
@@ -262,6 +288,7 @@ int main(void)
 		FLX_TEST(test_sweep_makes_no_room_that_is_there),
 		FLX_TEST(test_sweep_evicts_the_longest_idle),
 		FLX_TEST(test_sweep_makes_room_ahead_of_need),
+		FLX_TEST(test_sweep_makes_room_for_a_flood),
 		FLX_TEST(test_sweep_makes_room_among_stamps_that_lie_ahead),
 		FLX_TEST(test_sweep_of_a_worker_without_slices),
 		{0},
