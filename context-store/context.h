@@ -8,8 +8,8 @@
  * half-written. Nothing is allocated per message.
  *
  * The cycle for a batch: flx_context_bind, then for each record flx_context_open, handler,
- * flx_context_commit (or flx_context_delete, or nothing), then flx_context_settle. For handlers
- * that only read: flx_context_find, flx_context_view.
+ * flx_context_commit (or flx_context_delete, or nothing), and flx_context_ask for one that is due
+ * soon; then flx_context_settle. For handlers that only read: flx_context_find, flx_context_view.
  *
  * What goes away, goes in two steps. A delete (by a handler, because its time is over, or to make
  * room) is one store of the word: the context is gone. Then the record is withdrawn from the index
@@ -26,6 +26,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include <rte_prefetch.h>
+
 #include "context-store/arena.h"
 #include "context-store/index.h"
 #include "context-store/record.h"
@@ -34,6 +36,9 @@
 #include "fabric/base.h"
 
 #define FLX_CONTEXT_NAME_MAX 31 /* FLX_ID_MAX of flx.h */
+
+/* Records between the one worked on and the one asked for: 4 are too few, 16 no better. */
+#define FLX_CONTEXT_AHEAD 8
 
 struct flx_context_type_conf {
 	const char *name;      /* of the group */
@@ -133,6 +138,21 @@ void flx_context_bind(struct flx_context_type *type, uint32_t worker, const uint
  */
 void flx_context_find(const struct flx_context_type *type, const uint16_t *slices,
 		      const uint8_t *keys, uint32_t count, struct flx_record **records);
+
+/*
+ * flx_context_ask - ask the cache for the images of @record (NULL: nothing), to be worked on later
+ * Bind and find have asked for those of the first FLX_CONTEXT_AHEAD; who goes through the rest asks
+ * for one so far ahead with each. Context: owner of the slice.
+ */
+static inline void flx_context_ask(const struct flx_context_type *type,
+				   const struct flx_record *record)
+{
+	/* Its first line, with word and key, is there; images beyond 64 bytes stream in. */
+	for (uint32_t at = FLX_CACHE_LINE;
+	     record && at < type->layout.stride_bytes && at < 4 * FLX_CACHE_LINE;
+	     at += FLX_CACHE_LINE)
+		rte_prefetch0((const uint8_t *)record + at);
+}
 
 /* Out of line: the time of @record is over; it is as if deleted. */
 void flx_context_expire(struct flx_context_type *type, uint32_t worker, uint16_t slice,

@@ -175,7 +175,11 @@ static uint32_t run_readonly(struct flx_worker *worker, const struct flx_fluxion
 	count = gather_keys(worker, fluxion, &elems, count, stats);
 	flx_context_find(type, worker->batch_slices, worker->batch_keys, count, records);
 	for (uint32_t i = 0; i < count; i++) {
-		const void *context = flx_context_view(type, worker->index, records[i]);
+		const void *context;
+
+		if (i + FLX_CONTEXT_AHEAD < count)
+			flx_context_ask(type, records[i + FLX_CONTEXT_AHEAD]);
+		context = flx_context_view(type, worker->index, records[i]);
 
 		/* A handler's context is not const: most write it. */
 		if (unlikely(handle(worker, fluxion->handler, &elems[i], (struct binding){0},
@@ -201,6 +205,8 @@ static uint32_t run_context(struct flx_worker *worker, const struct flx_fluxion_
 		struct binding bound = {type, records[i], slices[i]};
 		void *context;
 
+		if (i + FLX_CONTEXT_AHEAD < count)
+			flx_context_ask(type, records[i + FLX_CONTEXT_AHEAD]);
 		if (unlikely(!records[i])) {
 			flx_stats_fail(stats, ENOSPC);
 			flx_worker_end(worker, elems[i].msg);

@@ -176,6 +176,8 @@ uint32_t flx_bed_update(struct flx_bed *bed, struct flx_keys *keys)
 	for (uint32_t i = 0; i < FLX_BATCH; i++) {
 		uint64_t *counter;
 
+		if (i + FLX_CONTEXT_AHEAD < FLX_BATCH)
+			flx_context_ask(type, keys->records[i + FLX_CONTEXT_AHEAD]);
 		if (unlikely(!keys->records[i])) {
 			refused++;
 			continue;
@@ -196,6 +198,8 @@ void flx_bed_delete(struct flx_bed *bed, struct flx_keys *keys)
 	flx_context_bind(type, 0, keys->slices, (const uint8_t *)keys->key, FLX_BATCH,
 			 keys->records);
 	for (uint32_t i = 0; i < FLX_BATCH; i++) {
+		if (i + FLX_CONTEXT_AHEAD < FLX_BATCH)
+			flx_context_ask(type, keys->records[i + FLX_CONTEXT_AHEAD]);
 		FLX_VERIFY(keys->records[i]);
 		flx_context_open(type, 0, keys->slices[i], keys->records[i]);
 		flx_context_delete(type, 0, keys->slices[i], keys->records[i]);
