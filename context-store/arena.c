@@ -110,20 +110,29 @@ static int map_memory(uint8_t **base, uint64_t size_bytes, const struct flx_back
 }
 
 /* The blocks come after the binding: a file's pages are placed when they are reserved. */
-static int reserve_blocks(uint8_t *base, uint64_t size_bytes, const struct flx_backing *backing)
+static int reserve_blocks(const struct flx_backing *backing, uint64_t size_bytes)
 {
+	void *aside = mmap(NULL, size_bytes, PROT_NONE, MAP_SHARED, backing->fd,
+			   (off_t)backing->file_offset);
 	int error;
 
-	prefer_node(base, size_bytes, backing->numa);
+	if (aside == MAP_FAILED)
+		return -errno;
+	prefer_node(aside, size_bytes, backing->numa);
+	munmap(aside, size_bytes);
 	do {
 		error = posix_fallocate(backing->fd, (off_t)backing->file_offset,
 					(off_t)size_bytes);
 	} while (error == EINTR);
-	/* Reading makes a shared page present and writable, without making it dirty. */
-	return error ? -error : populate(base, size_bytes, MADV_POPULATE_READ);
+	return -error;
 }
 
-static int map_file(uint8_t **base, uint64_t size_bytes, const struct flx_backing *backing)
+/*
+ * Straight to its place, when nothing is left that could fail but the mapping itself: moving a
+ * shared mapping of a GiB or more of hugepages hangs the kernel for good (mremap takes the file's
+ * i_mmap lock, and again to share page tables; seen on 6.18).
+ */
+static int back_file(uint8_t *at, uint64_t size_bytes, const struct flx_backing *backing)
 {
 	int protection = backing->read_only ? PROT_READ : PROT_READ | PROT_WRITE;
 	struct stat facts;
@@ -135,14 +144,40 @@ static int map_file(uint8_t **base, uint64_t size_bytes, const struct flx_backin
 	if (backing->file_offset > (uint64_t)facts.st_size ||
 	    size_bytes > (uint64_t)facts.st_size - backing->file_offset)
 		return -EINVAL;
-	*base = mmap(NULL, size_bytes, protection, MAP_SHARED, backing->fd,
-		     (off_t)backing->file_offset);
-	if (*base == MAP_FAILED)
-		return -errno;
 	if (!backing->read_only)
-		error = reserve_blocks(*base, size_bytes, backing);
+		error = reserve_blocks(backing, size_bytes);
 	if (error)
-		munmap(*base, size_bytes);
+		return error;
+	if (mmap(at, size_bytes, protection, MAP_SHARED | MAP_FIXED, backing->fd,
+		 (off_t)backing->file_offset) == MAP_FAILED) {
+		error = -errno;
+		/* Where the kernel has cleared the place before it refused. */
+		(void)mmap(at, size_bytes, PROT_NONE,
+			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1,
+			   0);
+		return error;
+	}
+	/* Reading makes a shared page present and writable, without making it dirty. */
+	if (!backing->read_only)
+		error = populate(at, size_bytes, MADV_POPULATE_READ);
+	if (error)
+		(void)mmap(at, size_bytes, PROT_NONE,
+			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
+	return error;
+}
+
+/* Prepared beside the region, moved in when it is complete. */
+static int back_memory(uint8_t *at, uint64_t size_bytes, const struct flx_backing *backing)
+{
+	uint8_t *base;
+	int error = map_memory(&base, size_bytes, backing);
+
+	if (error)
+		return error;
+	if (mremap(base, size_bytes, size_bytes, MREMAP_MAYMOVE | MREMAP_FIXED, at) == MAP_FAILED) {
+		error = -errno;
+		munmap(base, size_bytes);
+	}
 	return error;
 }
 
@@ -166,22 +201,16 @@ int flx_arena_back(struct flx_arena *arena, uint64_t offset_bytes, uint64_t size
 {
 	bool file = backing->fd >= 0;
 	uint64_t page = file ? flx_arena_page_bytes(backing->fd) : FLX_ARENA_PAGE;
-	uint8_t *at = arena->base + offset_bytes, *base;
+	uint8_t *at = arena->base + offset_bytes;
 	int error;
 
 	if (size_bytes == 0 || offset_bytes > arena->size_bytes ||
 	    size_bytes > arena->size_bytes - offset_bytes ||
 	    ((offset_bytes | size_bytes | (file ? backing->file_offset : 0)) & (page - 1)))
 		return -EINVAL;
-	error = file ? map_file(&base, size_bytes, backing)
-		     : map_memory(&base, size_bytes, backing);
+	error = file ? back_file(at, size_bytes, backing) : back_memory(at, size_bytes, backing);
 	if (error)
 		return error;
-	if (mremap(base, size_bytes, size_bytes, MREMAP_MAYMOVE | MREMAP_FIXED, at) == MAP_FAILED) {
-		error = -errno;
-		munmap(base, size_bytes);
-		return error;
-	}
 	/* Release: the memory is there before it is announced; pairs with flx_arena_alloc. */
 	if (offset_bytes == atomic_load_explicit(&arena->ready_bytes, memory_order_relaxed))
 		atomic_store_explicit(&arena->ready_bytes, offset_bytes + size_bytes,

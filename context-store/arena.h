@@ -6,8 +6,8 @@
  * refers to itself by offsets and never by pointers, so that a file may come back at another
  * address. Untouchable until backed: a stray access faults instead of reading a neighbour.
  *
- * A part is prepared beside the region and moved in when it is complete: a failure leaves the
- * region as it was, at no moment is there a hole into which another thread could map.
+ * A part of memory is prepared beside the region and moved in when it is complete, one of a file
+ * mapped to its place when its blocks are there: a failure leaves the region untouchable there.
  *
  * Huge: 2 MiB pages (without them every random access to a large table is a TLB miss as well), all
  * of them present before the call returns. A fault on the hot path would stop a worker for at
