@@ -12,11 +12,11 @@
  *	bits 2..31	sequence, one more with each commit or delete, also when the record is reused
  *	bits 32..63	check of what bits 0..31 claim
  *
- * 0 is a record that nobody was ever handed; one that was has a dead word before it is used, so that
- * among those a page that was lost, and reads as zeroes, is noticed. The handler writes the spare image; a commit is one store of
- * the word, and so is a delete. So a process killed at any instruction leaves each record at its
- * last commit, and nothing else: hash and key are written before a record's first commit, and a
- * stamp belongs to an image.
+ * 0 is a record that nobody was ever handed. One that was has a dead word before it is used, so that
+ * among those a page that was lost, and reads as zeroes, is noticed. The handler writes the spare
+ * image; a commit is one store of the word, and so is a delete. So a process killed at any
+ * instruction leaves each record at its last commit, and nothing else: hash and key are written
+ * before a record's first commit, and a stamp belongs to an image.
  *
  * The check is a CRC of the committed image, its stamp, the hash and the lower half, in four lanes
  * (see flx_record_sum). A byte changed anywhere in them is always noticed. The key is covered by
@@ -285,8 +285,10 @@ enum flx_record_state {
 	FLX_RECORD_DAMAGED,  /* the check is wrong: not what a commit or delete has left */
 };
 
-/* flx_record_verify - what @record, which was handed out once, is by its check. Context: nobody
- * writes it. */
+/*
+ * flx_record_verify - what @record, which was handed out once, is by its check
+ * Context: nobody writes it.
+ */
 enum flx_record_state flx_record_verify(const struct flx_record_layout *layout,
 					const struct flx_record *record);
 

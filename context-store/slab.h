@@ -4,9 +4,9 @@
  *
  * A worker takes and gives back records from a cache of its own, without an atomic operation.
  * Blocks of up to 64 come from a *pool* and go back to it, under a spin lock that is held for a
- * few instructions (and the stores of bumped, for fresh ones), at most once per block. There is a pool per NUMA node, each with numbers of its
- * own; a worker asks that of its node first. Never more records than are backed by memory, and
- * never more than the limit.
+ * few instructions (and, for fresh ones, the stores of bumped), at most once per block. There is a
+ * pool per NUMA node, each with numbers of its own; a worker asks that of its node first. Never
+ * more records than are backed by memory, and never more than the limit.
  *
  * Two ways back. What no reader can have seen a context in is free at once (flx_slab_give). A
  * record that held one waits in *limbo* for a grace period (flx_slab_retire): the keeper collects
