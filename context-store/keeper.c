@@ -22,24 +22,32 @@
 /* Ticks between two saves of the clock: what a TTL may stretch by when the process is killed. */
 #define CLOCK_TICKS (FLX_TICKS_PER_SECOND / 4)
 
+static void note_failure(struct flx_store *store, uint32_t t, uint32_t node, int error)
+{
+	const struct flx_context_type *type = store->type[t];
+
+	flx_slab_stick(&store->type[t]->slab, node);
+	if (!store->cannot_grow[t])
+		flx_warn("contexts of '%s' cannot grow beyond %u: %s; trying again; until then new "
+			 "keys may be refused; give the machine more memory, or lower the limit",
+			 type->name, type->slab.pool[node].ready - type->slab.pool[node].first,
+			 strerror(-error));
+	store->cannot_grow[t] = true;
+}
+
 static bool grow_type(struct flx_store *store, uint32_t t)
 {
 	struct flx_context_type *type = store->type[t];
 	bool grown = false;
 
-	for (uint32_t n = 0; n < type->slab.node_count && !store->cannot_grow[t]; n++) {
+	for (uint32_t n = 0; n < type->slab.node_count; n++) {
 		int rc = flx_type_grow(type, &store->shape, n);
 
 		grown |= rc > 0;
-		if (rc < 0) {
-			store->cannot_grow[t] = true;
-			flx_warn("contexts of '%s' cannot grow beyond %u: %s; new keys are refused "
-				 "when these are used up; give the machine more memory, or lower "
-				 "the "
-				 "limit",
-				 type->name, type->slab.pool[n].ready - type->slab.pool[n].first,
-				 strerror(-rc));
-		}
+		if (rc > 0)
+			store->cannot_grow[t] = false;
+		else if (rc < 0)
+			note_failure(store, t, n, rc);
 	}
 	return grown;
 }
@@ -83,10 +91,14 @@ static void save_clock(struct flx_store *store, uint32_t tick)
 
 static bool grow(struct flx_store *store)
 {
-	bool grown = false;
+	uint32_t tick = flx_store_tick(store, rte_rdtsc());
+	bool grown = false, again = (int32_t)(tick - store->grow_again_tick) >= 0;
 
 	for (uint32_t t = 0; t < store->type_count; t++)
-		grown |= grow_type(store, t);
+		if (again || !store->cannot_grow[t])
+			grown |= grow_type(store, t);
+	if (again)
+		store->grow_again_tick = tick + FLX_TICKS_PER_SECOND;
 	return grown;
 }
 
@@ -130,13 +142,13 @@ static void *run_grower(void *argument)
 {
 	struct flx_store *store = argument;
 	uint32_t saved = store->start_tick;
-	bool worked = false;
 
 	prctl(PR_SET_NAME, "flx-grower");
-	while (!pause_keeper(store, worked ? PAUSE_BUSY_NS : PAUSE_IDLE_NS)) {
+	/* Always short: new keys come faster than any sign of them. */
+	while (!pause_keeper(store, store->may_grow ? PAUSE_BUSY_NS : PAUSE_IDLE_NS)) {
 		uint32_t tick = flx_store_tick(store, rte_rdtsc());
 
-		worked = grow(store);
+		grow(store);
 		if (tick - saved < CLOCK_TICKS)
 			continue;
 		saved = tick;

@@ -34,10 +34,12 @@ static void unlock(struct flx_slab_pool *pool)
 	atomic_flag_clear_explicit(&pool->lock, memory_order_release);
 }
 
-/* Free records of @pool, caches aside. Under its lock. */
+/* Free records of @pool, caches aside: exact under its lock, else a moment's figure. */
 static uint32_t count_free(const struct flx_slab_pool *pool)
 {
-	return pool->free_count + (pool->ready - pool->bump);
+	uint32_t bump = pool->bump, ready = pool->ready; /* in this order: it is never above */
+
+	return pool->free_count + (ready - bump);
 }
 
 /* After a change of what is free. Under the lock. */
@@ -49,7 +51,9 @@ static void note_free(const struct flx_slab *slab, struct flx_slab_pool *pool)
 		atomic_store_explicit(&pool->dry, false, memory_order_relaxed);
 	/* What waits for a grace period is room that was made already. */
 	count += pool->limbo_count + pool->waiting_count;
-	atomic_store_explicit(&pool->low, count < slab->reserve, memory_order_relaxed);
+	atomic_store_explicit(&pool->low,
+			      count < slab->reserve && (pool->ready == pool->end || pool->stuck),
+			      memory_order_relaxed);
 }
 
 void flx_slab_init(struct flx_slab *slab, const struct flx_slab_conf *conf)
@@ -293,42 +297,36 @@ void flx_slab_extend(struct flx_slab *slab, uint32_t node, uint32_t ready)
 
 	lock(pool);
 	pool->ready = ready;
+	pool->stuck = false;
 	note_free(slab, pool);
 	unlock(pool);
 }
 
-uint32_t flx_slab_free_count(struct flx_slab *slab, uint32_t node)
+void flx_slab_stick(struct flx_slab *slab, uint32_t node)
 {
 	struct flx_slab_pool *pool = &slab->pool[node];
-	uint32_t count;
 
 	lock(pool);
-	count = count_free(pool);
+	pool->stuck = true;
+	note_free(slab, pool);
 	unlock(pool);
-	return count;
 }
 
-uint32_t flx_slab_deferred(struct flx_slab *slab)
+uint32_t flx_slab_free_count(const struct flx_slab *slab, uint32_t node)
+{
+	return count_free(&slab->pool[node]);
+}
+
+uint32_t flx_slab_deferred(const struct flx_slab *slab)
 {
 	uint32_t count = 0;
 
-	for (uint32_t n = 0; n < slab->node_count; n++) {
-		struct flx_slab_pool *pool = &slab->pool[n];
-
-		lock(pool);
-		count += pool->limbo_count + pool->waiting_count;
-		unlock(pool);
-	}
+	for (uint32_t n = 0; n < slab->node_count; n++)
+		count += slab->pool[n].limbo_count + slab->pool[n].waiting_count;
 	return count;
 }
 
-uint32_t flx_slab_bump(struct flx_slab *slab, uint32_t node)
+uint32_t flx_slab_bump(const struct flx_slab *slab, uint32_t node)
 {
-	struct flx_slab_pool *pool = &slab->pool[node];
-	uint32_t bump;
-
-	lock(pool);
-	bump = pool->bump;
-	unlock(pool);
-	return bump;
+	return slab->pool[node].bump;
 }

@@ -50,16 +50,18 @@ struct flx_slab_pool {
 	/* Written under the lock; dry and low are read without it. */
 	alignas(FLX_CACHE_LINE) atomic_flag lock;
 	_Atomic bool dry; /* a worker wanted a block and there was none */
-	_Atomic bool low; /* fewer than the reserve are free */
-	uint32_t bump;	  /* numbers from here were never handed out */
-	uint32_t ready;
-	uint32_t free_count; /* in chains */
-	uint32_t chains;     /* free chains, linked; FLX_SLAB_NONE: none */
-	uint32_t limbo;	     /* retired chains, linked */
-	uint32_t limbo_count;
+	_Atomic bool low; /* fewer than the reserve are free, and it does not grow */
+	bool stuck;	  /* there is no memory to grow into, for now */
+	/* Read without the lock as well, by threads that may lose their CPU while they hold it. */
+	_Atomic uint32_t bump; /* numbers from here were never handed out */
+	_Atomic uint32_t ready;
+	_Atomic uint32_t free_count; /* in chains */
+	_Atomic uint32_t limbo_count;
+	_Atomic uint32_t waiting_count;
+	uint32_t chains; /* free chains, linked; FLX_SLAB_NONE: none */
+	uint32_t limbo;	 /* retired chains, linked */
 
-	uint32_t waiting_count; /* in waiting */
-	uint32_t waiting;	/* the keeper's: chains in the grace period under way */
+	uint32_t waiting; /* the keeper's: chains in the grace period under way */
 
 	/* Read-only after init. */
 	uint32_t first;
@@ -129,18 +131,23 @@ void flx_slab_relieve(struct flx_slab *slab, uint32_t worker);
 bool flx_slab_collect(struct flx_slab *slab);
 void flx_slab_release(struct flx_slab *slab);
 
-/* flx_slab_extend - numbers of @node below @ready are backed by memory now. Context: keeper. */
+/*
+ * flx_slab_extend - numbers of @node below @ready are backed by memory now
+ * flx_slab_stick - they are not, for now: idle records have to make room, where they may
+ * Context: keeper.
+ */
 void flx_slab_extend(struct flx_slab *slab, uint32_t node, uint32_t ready);
+void flx_slab_stick(struct flx_slab *slab, uint32_t node);
 
 /*
  * flx_slab_free_count - records of @node that a worker could get, but for those in caches
  * flx_slab_deferred - records in limbo or waiting. Context of both: any thread, a moment's figure.
  */
-uint32_t flx_slab_free_count(struct flx_slab *slab, uint32_t node);
-uint32_t flx_slab_deferred(struct flx_slab *slab);
+uint32_t flx_slab_free_count(const struct flx_slab *slab, uint32_t node);
+uint32_t flx_slab_deferred(const struct flx_slab *slab);
 
 /* flx_slab_bump - numbers of @node from here were never handed out. Context: any thread. */
-uint32_t flx_slab_bump(struct flx_slab *slab, uint32_t node);
+uint32_t flx_slab_bump(const struct flx_slab *slab, uint32_t node);
 
 /* True when others may wait for what this worker's cache holds. A load of a line read by all. */
 static inline bool flx_slab_dry(const struct flx_slab *slab, uint32_t worker)
@@ -149,11 +156,13 @@ static inline bool flx_slab_dry(const struct flx_slab *slab, uint32_t worker)
 				    memory_order_relaxed);
 }
 
-/* True when the pool of @worker's node has fewer free records than its reserve. */
-static inline bool flx_slab_low(const struct flx_slab *slab, uint32_t worker)
+/* True when every pool, of which each may serve any worker, has less than its reserve left. */
+static inline bool flx_slab_low(const struct flx_slab *slab)
 {
-	return atomic_load_explicit(&slab->pool[slab->cache[worker].node].low,
-				    memory_order_relaxed);
+	for (uint32_t n = 0; n < slab->node_count; n++)
+		if (!atomic_load_explicit(&slab->pool[n].low, memory_order_relaxed))
+			return false;
+	return true;
 }
 
 static inline void *flx_slab_at(const struct flx_slab *slab, uint32_t number)

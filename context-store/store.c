@@ -54,6 +54,8 @@ static void start_clock(struct flx_store *store, const struct flx_store_conf *co
 		return;
 	if (wall)
 		away = (int64_t)time(NULL) - (int64_t)wall - 1;
+	if (away > FLX_STORE_AWAY_MAX_S)
+		away = FLX_STORE_AWAY_MAX_S;
 	store->start_tick = tick + (away > 0 ? (uint32_t)away * FLX_TICKS_PER_SECOND : 0);
 }
 
@@ -251,6 +253,7 @@ static int make_types(struct flx_store *store, const struct flx_store_conf *conf
 				  FLX_RECORD_CONTEXT_MAX, FLX_RECORD_KEY_MAX);
 			return error;
 		}
+		store->may_grow |= store->type[t]->limit > store->type[t]->capacity;
 		store->type_count++;
 	}
 	return 0;

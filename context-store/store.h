@@ -29,6 +29,8 @@
 
 #define FLX_STORE_TYPES_MAX FLX_FILE_TYPES_MAX
 #define FLX_STORE_KEEPERS   2 /* threads */
+/* Of the time that a store was away, what its clock makes up: more would read as the future. */
+#define FLX_STORE_AWAY_MAX_S (INT32_MAX / 2 / FLX_TICKS_PER_SECOND)
 
 struct flx_store_conf {
 	const char *path;	     /* directory of the files; NULL: memory of the process */
@@ -61,6 +63,7 @@ struct flx_store {
 	uint32_t worker_node[FLX_WORKERS_MAX];
 	uint64_t seed[2];
 	struct flx_type_shape shape; /* of the above, for all types */
+	bool may_grow;		     /* some type has a limit above its capacity */
 	bool persists;
 	bool is_new; /* there were no contexts that persist */
 	struct flx_files files;
@@ -78,8 +81,9 @@ struct flx_store {
 	uint32_t keeper_count; /* that run */
 	pthread_mutex_t lock;
 	pthread_cond_t wake;
-	bool stop; /* under lock */
-	bool cannot_grow[FLX_STORE_TYPES_MAX];
+	bool stop;			       /* under lock */
+	bool cannot_grow[FLX_STORE_TYPES_MAX]; /* and it was said */
+	uint32_t grow_again_tick;	       /* when it is tried again */
 };
 
 /* Hash of everything that the meaning of a record's bytes depends on; see flx_files_run. */

@@ -128,7 +128,7 @@ void flx_sweep_turn(struct flx_context_type *type, uint32_t worker, const uint8_
 	struct flx_context_worker *own = &type->worker[worker];
 	struct flx_sweep *sweep = &own->sweep;
 	uint32_t steps = STEPS_MAX;
-	bool make_room = type->evict && flx_slab_low(&type->slab, worker);
+	bool make_room = type->evict && flx_slab_low(&type->slab);
 
 	if (likely(!make_room && (type->layout.ttl_ticks == 0 || tsc < sweep->next_tsc)))
 		return;
@@ -150,7 +150,7 @@ void flx_sweep_turn(struct flx_context_type *type, uint32_t worker, const uint8_
 			sweep->next_tsc += interval(type, worker, tsc_hz);
 		sweep_bucket(type, worker, slice, bucket, make_room);
 		/* No more than there is need of. */
-		make_room = make_room && flx_slab_low(&type->slab, worker);
+		make_room = make_room && flx_slab_low(&type->slab);
 	}
 	/* Late, as after a sleep: it is made up for, but for no more than a second. */
 	if (sweep->next_tsc + tsc_hz < tsc)

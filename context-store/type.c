@@ -226,6 +226,9 @@ static void make_single(struct flx_context_type *type)
 		begin_records(type, 0, 1);
 	} else if (flx_record_verify(&type->layout, record) == FLX_RECORD_DAMAGED) {
 		atomic_fetch_add_explicit(&type->damaged, 1, memory_order_relaxed);
+		flx_warn("the one context of '%s' is damaged, and begins anew; restore a dump "
+			 "if it matters",
+			 type->name);
 		flx_record_begin(record);
 	}
 	if (!flx_record_live(record))

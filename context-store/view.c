@@ -46,7 +46,9 @@ static int take_type(struct flx_view *view, uint32_t t)
 	uint32_t ttl;
 	int error;
 
-	if (!flx_file_get(&view->set->node[0], t, FLX_FILE_TTL, &ttl))
+	if (!flx_file_get(&view->set->node[0], t, FLX_FILE_TTL, &ttl) || ttl > INT32_MAX ||
+	    found->key_size > FLX_RECORD_KEY_MAX || found->context_size == 0 ||
+	    found->context_size > FLX_RECORD_CONTEXT_MAX)
 		return -EINVAL;
 	type->name = found->name;
 	type->version = found->version;
@@ -73,6 +75,8 @@ int flx_view_map(struct flx_view *view, struct flx_file_set *set)
 	if (flx_file_clock_get(&set->node[0], FLX_FILE_TICK, &tick) &&
 	    flx_file_clock_get(&set->node[0], FLX_FILE_WALL, &wall) && wall) {
 		away = (int64_t)time(NULL) - (int64_t)wall - 1; /* as the store, see there */
+		if (away > FLX_STORE_AWAY_MAX_S)
+			away = FLX_STORE_AWAY_MAX_S;
 		tick += away > 0 ? (uint32_t)away * FLX_TICKS_PER_SECOND : 0;
 	}
 	view->now = tick;

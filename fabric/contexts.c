@@ -204,7 +204,7 @@ static void report(const char *path, const struct flx_store_found *found, uint64
 	if (found->damaged)
 		flx_warn("store %s: %" PRIu64 " damaged contexts are left out and their memory is "
 			 "not used; `flx ctx dump` copies the sound ones",
-			 path, found->damaged);
+			 path ? path : "in memory", found->damaged);
 }
 
 int flx_contexts_find(struct flx_shared *shared, const char *path, uint64_t since_tsc, FILE *out)

@@ -211,13 +211,11 @@ static void sweep_contexts(struct flx_worker *worker)
 {
 	struct flx_shared *shared = worker->shared;
 
-	flx_store_turn(shared->store, worker->index, worker->now_tsc);
 	for (uint32_t i = 0; i < shared->sweep_count; i++) {
 		uint16_t group = shared->sweep_groups[i];
 
 		flx_sweep_turn(shared->context_types[group], worker->index,
-			       worker->routes->route[group].owner, worker->now_tsc,
-			       shared->tsc_hz);
+			       worker->routes->route[group].owner, worker->now_tsc, shared->tsc_hz);
 	}
 }
 
@@ -248,6 +246,8 @@ uint32_t flx_worker_turn(struct flx_worker *worker)
 {
 	uint32_t work = 0;
 
+	/* First: after a sleep, what comes in is of now. */
+	flx_store_turn(worker->shared->store, worker->index, worker->now_tsc);
 	if (likely(atomic_load_explicit(&worker->shared->state, memory_order_relaxed) == FLX_RUN))
 		work += poll_ports(worker);
 	work += poll_lanes(worker);

@@ -235,22 +235,22 @@ static void test_slab_low_counts_what_is_on_its_way(void)
 	uint32_t count = 0;
 
 	set_up(1600, 1, 1, 100);
-	CU_ASSERT_FALSE(flx_slab_low(&slab, 0));
-	while (!flx_slab_low(&slab, 0)) {
+	CU_ASSERT_FALSE(flx_slab_low(&slab));
+	while (!flx_slab_low(&slab)) {
 		numbers[count] = flx_slab_take(&slab, 0);
 		CU_ASSERT_TRUE_FATAL(numbers[count++] != FLX_SLAB_NONE);
 	}
 	CU_ASSERT_TRUE(flx_slab_free_count(&slab, 0) < 1600 / 16 + 1);
 	CU_ASSERT_TRUE(flx_slab_free_count(&slab, 0) + slab.block >= 1600 / 16);
-	while (flx_slab_low(&slab, 0)) {
+	while (flx_slab_low(&slab)) {
 		CU_ASSERT_TRUE_FATAL(count > 0);
 		flx_slab_retire(&slab, 0, numbers[--count]);
 	}
 	CU_ASSERT_TRUE(flx_slab_free_count(&slab, 0) + flx_slab_deferred(&slab) >= 1600 / 16);
 	CU_ASSERT_TRUE(flx_slab_collect(&slab));
-	CU_ASSERT_FALSE(flx_slab_low(&slab, 0));
+	CU_ASSERT_FALSE(flx_slab_low(&slab));
 	flx_slab_release(&slab);
-	CU_ASSERT_FALSE(flx_slab_low(&slab, 0));
+	CU_ASSERT_FALSE(flx_slab_low(&slab));
 	tear_down();
 }
 

@@ -122,14 +122,14 @@ static void test_sweep_makes_no_room_that_is_there(void)
 
 	conf.evict = true;
 	set_up(&conf, 1);
-	for (uint64_t key = 0; !flx_slab_low(&type->slab, 0); key++) {
+	for (uint64_t key = 0; !flx_slab_low(&type->slab); key++) {
 		CU_ASSERT_EQUAL(turns(0, 1), 0);
 		test_one(type, 0, key, TEST_COMMIT);
 	}
 	CU_ASSERT_TRUE(flx_context_count(type) >= 1600 / 16 * 15 - 64);
 	CU_ASSERT_TRUE(turns(0, 1) > 0);
 	/* A block at most more than there was need of. */
-	CU_ASSERT_FALSE(flx_slab_low(&type->slab, 0));
+	CU_ASSERT_FALSE(flx_slab_low(&type->slab));
 	CU_ASSERT_TRUE(flx_context_count(type) >= 1600 / 16 * 15 - 2 * 64);
 	CU_ASSERT_EQUAL(turns(0, 10), 0);
 	CU_ASSERT_EQUAL(expired(0), 0);
@@ -165,7 +165,7 @@ static void test_sweep_evicts_the_longest_idle(void)
 	for (uint64_t i = 0; i < 8; i++) {
 		uint64_t next = 100 + i, value;
 
-		CU_ASSERT_TRUE(flx_slab_low(&type->slab, 0));
+		CU_ASSERT_TRUE(flx_slab_low(&type->slab));
 		CU_ASSERT_EQUAL(turn(0), 1);
 		CU_ASSERT_EQUAL(atomic_load(&type->worker[0].counts.evicted), i + 1);
 		for (uint64_t n = 0; n < 8; n++) {
@@ -243,6 +243,33 @@ static void test_sweep_makes_room_for_a_flood(void)
 	flx_store_close(store);
 }
 
+/* Nothing gives way before the limit, unless there is no memory to grow into. */
+static void test_sweep_takes_nothing_while_the_type_may_grow(void)
+{
+	struct flx_context_type_conf conf = test_type(1000);
+	uint64_t key = 0;
+
+	conf.evict = true;
+	conf.limit = 5000;
+	set_up(&conf, 1);
+	for (; key < 990; key++) {
+		CU_ASSERT_EQUAL(test_one(type, 0, key, TEST_COMMIT), 0);
+		CU_ASSERT_EQUAL(turn(0), 0);
+	}
+	flx_slab_stick(&type->slab, 0);
+	CU_ASSERT_TRUE(turn(0) > 0);
+	CU_ASSERT_TRUE(flx_store_keep(store)); /* it grows after all */
+	while (turn(0))
+		;
+	for (; key < 2900; key++) {
+		CU_ASSERT_EQUAL(test_one(type, 0, key, TEST_COMMIT), 0);
+		CU_ASSERT_EQUAL(turn(0), 0);
+		if (key % 100 == 0)
+			flx_store_keep(store);
+	}
+	flx_store_close(store);
+}
+
 /* A clock that was saved a moment before a kill: room is made all the same. */
 static void test_sweep_makes_room_among_stamps_that_lie_ahead(void)
 {
@@ -258,7 +285,7 @@ static void test_sweep_makes_room_among_stamps_that_lie_ahead(void)
 	type->turn[0].now -= 10;
 	type->turn[0].next_tsc = UINT64_MAX;
 	CU_ASSERT_TRUE(turns(0, 50) > 0);
-	CU_ASSERT_FALSE(flx_slab_low(&type->slab, 0));
+	CU_ASSERT_FALSE(flx_slab_low(&type->slab));
 	CU_ASSERT_EQUAL(expired(0), 0);
 	flx_store_close(store);
 }
@@ -289,6 +316,7 @@ int main(void)
 		FLX_TEST(test_sweep_evicts_the_longest_idle),
 		FLX_TEST(test_sweep_makes_room_ahead_of_need),
 		FLX_TEST(test_sweep_makes_room_for_a_flood),
+		FLX_TEST(test_sweep_takes_nothing_while_the_type_may_grow),
 		FLX_TEST(test_sweep_makes_room_among_stamps_that_lie_ahead),
 		FLX_TEST(test_sweep_of_a_worker_without_slices),
 		{0},
