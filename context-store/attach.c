@@ -146,7 +146,7 @@ static bool settle_twin(struct flx_context_type *type, uint32_t worker, uint32_t
 
 		if (memcmp(twin->key, record->key, type->layout.key_size) != 0)
 			continue;
-		atomic_fetch_add_explicit(&type->damaged, 1, memory_order_relaxed);
+		atomic_fetch_add_explicit(&type->twins, 1, memory_order_relaxed);
 		if ((int32_t)(record->stamp[mine & 1] - twin->stamp[other & 1]) < 0) {
 			flx_record_delete(record);
 			return false;

@@ -8,8 +8,9 @@
  * the others have listed. Here a slice is the worker's whose number is its own modulo the workers.
  *
  * A record whose word, context or key is not what a commit has left is in *quarantine*: counted,
- * neither found nor used again, and left as it is. Of two with one key, which no kill can leave,
- * the older is deleted and counted likewise.
+ * neither found nor used again, and left as it is. Of two with one key the older is deleted, and
+ * counted apart: no kill leaves such, but a dump does of a store in which a key was deleted and made
+ * anew meanwhile.
  */
 #pragma once
 

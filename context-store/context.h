@@ -108,6 +108,7 @@ struct flx_context_type {
 	const void *slice_argument;
 	struct flx_file_set *files; /* that the records are in; NULL: memory of the process */
 	uint32_t file_type;	    /* number there */
+	_Atomic uint64_t twins;	    /* found beside a later context of their key, and deleted */
 	_Atomic uint64_t damaged;   /* records in quarantine: neither found nor used again */
 
 	struct flx_arena records;

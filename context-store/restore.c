@@ -92,12 +92,19 @@ static int put_context(struct restoring *restoring)
 				    dumped->context_size, restoring->context);
 	if (error)
 		return error;
-	if (!flx_store_put(restoring->store, type, reader->key, restoring->context,
-			   restoring->store->start_tick - (uint32_t)age)) {
+	error = flx_store_put(restoring->store, type, reader->key, restoring->context,
+			      restoring->store->start_tick - (uint32_t)age);
+	if (error == -E2BIG) {
 		flx_error("%s: more contexts of '%s' than its limit of %u; nothing was restored; "
 			  "raise it with --contexts %s=N:MAX",
 			  reader->path, type->name, type->limit, type->name);
 		return -ENOSPC;
+	}
+	if (error) {
+		flx_error("%s: no room for all contexts of '%s': %s; nothing was restored; give "
+			  "the store's filesystem, or the machine, more memory",
+			  reader->path, type->name, strerror(-error));
+		return error;
 	}
 	restoring->restore->contexts++;
 	restoring->restore->upgraded += dumped->version != type->version;

@@ -347,35 +347,44 @@ void flx_store_close(struct flx_store *store)
 
 /* ----------------------------------------------------------------------------- contexts that were */
 
-/* A number that was never used; the type grows for it. */
-static uint32_t append(struct flx_store *store, struct flx_context_type *type)
+/* A number that was never used, into @number; the type grows for it. As flx_store_put. */
+static int append(struct flx_store *store, struct flx_context_type *type, uint32_t *number)
 {
-	uint32_t number = flx_slab_append(&type->slab);
+	int failed = 0;
 
-	for (uint32_t n = 0; number == FLX_SLAB_NONE && n < store->node_count; n++)
-		if (flx_type_grow(type, &store->shape, n) > 0)
-			number = flx_slab_append(&type->slab);
-	return number;
+	*number = flx_slab_append(&type->slab);
+	for (uint32_t n = 0; *number == FLX_SLAB_NONE && n < type->slab.node_count; n++) {
+		int rc = flx_type_grow(type, &store->shape, n);
+
+		if (rc > 0)
+			*number = flx_slab_append(&type->slab);
+		else if (rc < 0)
+			failed = rc;
+	}
+	if (*number != FLX_SLAB_NONE)
+		return 0;
+	return failed ? failed : -E2BIG;
 }
 
-bool flx_store_put(struct flx_store *store, struct flx_context_type *type, const uint8_t *key,
-		   const void *context, uint32_t stamp)
+int flx_store_put(struct flx_store *store, struct flx_context_type *type, const uint8_t *key,
+		  const void *context, uint32_t stamp)
 {
 	const struct flx_record_layout *layout = &type->layout;
 	struct flx_record *record = type->single;
 
 	if (!record) {
-		uint32_t number = append(store, type);
+		uint32_t number;
+		int error = append(store, type, &number);
 
-		if (number == FLX_SLAB_NONE)
-			return false;
+		if (error)
+			return error;
 		record = flx_slab_at(&type->slab, number);
 		flx_record_assign(layout, record,
 				  (uint32_t)flx_siphash13(type->seed, key, layout->key_size), key);
 	}
 	memcpy(flx_record_open(layout, record), context, layout->context_size);
 	flx_record_commit(layout, record, stamp);
-	return true;
+	return 0;
 }
 
 int flx_store_prepare(struct flx_store *store)
@@ -418,6 +427,7 @@ void flx_store_finish(struct flx_store *store, struct flx_store_found *found)
 		found->contexts += flx_context_count(store->type[t]);
 		found->damaged +=
 			atomic_load_explicit(&store->type[t]->damaged, memory_order_relaxed);
+		found->twins += atomic_load_explicit(&store->type[t]->twins, memory_order_relaxed);
 	}
 	free_attach(store);
 }

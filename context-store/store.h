@@ -51,6 +51,7 @@ struct flx_store_conf {
 struct flx_store_found {
 	uint64_t contexts;
 	uint64_t damaged;
+	uint64_t twins;	   /* contexts of a key that had a later one */
 	uint64_t upgraded; /* contexts that were of an older version */
 };
 
@@ -103,10 +104,10 @@ void flx_store_close(struct flx_store *store);
 /*
  * flx_store_put - enter a context, of files that are upgraded or a dump, while the store is opened
  * @key, @context: sizes of @type; @stamp: tick of its last commit
- * False: the type is full. Context: setup.
+ * 0; -E2BIG: the type has its limit; -errno: there is no memory for more. Context: setup.
  */
-bool flx_store_put(struct flx_store *store, struct flx_context_type *type, const uint8_t *key,
-		   const void *context, uint32_t stamp);
+int flx_store_put(struct flx_store *store, struct flx_context_type *type, const uint8_t *key,
+		  const void *context, uint32_t stamp);
 
 /*
  * flx_store_prepare, flx_store_scan, flx_store_enter, flx_store_finish - find what is there

@@ -46,12 +46,19 @@ static int copy_type(struct flx_store *store, struct copying *copying, uint32_t 
 
 		if (error)
 			return error;
-		if (!flx_store_put(store, type, scan->copy.key, copying->context,
-				   scan->copy.stamp)) {
+		error = flx_store_put(store, type, scan->copy.key, copying->context,
+				      scan->copy.stamp);
+		if (error == -E2BIG) {
 			flx_error("contexts of '%s': the store has more than the limit of %u; "
 				  "nothing was changed; raise the limit",
 				  conf->name, type->limit);
 			return -ENOSPC;
+		}
+		if (error) {
+			flx_error("contexts of '%s': no room for all in the new files: %s; nothing "
+				  "was changed; give the store's filesystem more",
+				  conf->name, strerror(-error));
+			return error;
 		}
 		store->upgraded += scan->source->version != conf->version;
 	}

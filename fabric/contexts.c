@@ -201,6 +201,10 @@ static void report(const char *path, const struct flx_store_found *found, uint64
 		fprintf(out, ", %" PRIu64 " of them upgraded", found->upgraded);
 	if (path && out)
 		fputc('\n', out);
+	if (found->twins)
+		flx_note("%" PRIu64 " contexts were there twice; of each the one committed last "
+			 "stays",
+			 found->twins);
 	if (found->damaged)
 		flx_warn("store %s: %" PRIu64 " damaged contexts are left out and their memory is "
 			 "not used; `flx ctx dump` copies the sound ones",

@@ -87,7 +87,7 @@ void flx_dumped_fill(struct flx_store *store, const struct flx_dumped *set)
 		for (uint32_t i = 0; i < set[t].contexts; i++) {
 			fill_key(key, set[t].key_size, i);
 			fill_context(context, set[t].context_size, t, i);
-			CU_ASSERT_TRUE_FATAL(flx_store_put(store, store->type[t], key, context,
+			CU_ASSERT_FALSE_FATAL(flx_store_put(store, store->type[t], key, context,
 							   FLX_DUMPED_NOW - age_of(t, i)));
 		}
 }
