@@ -175,6 +175,8 @@ int flx_store_start(struct flx_store *store)
 			flx_error("the store's keeper: %s; allow more threads (ulimit -u)",
 				  strerror(error));
 			flx_store_stop(store);
+			if (i == 0)
+				pthread_cond_destroy(&store->wake);
 			return -error;
 		}
 		store->keeper_count++;

@@ -215,7 +215,7 @@ static int open_memory(struct flx_store *store, const struct flx_store_conf *con
 		return error;
 	types = calloc(FLX_STORE_TYPES_MAX, sizeof(*types));
 	if (!types)
-		return -ENOMEM;
+		return report_no_memory();
 	wanted = wanted_schema(store, conf, types);
 	error = flx_restore(store, conf, &wanted);
 	free(types);
