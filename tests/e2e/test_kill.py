@@ -85,6 +85,7 @@ class CounterClient:
             self.sent = 0
             self.in_flight = 0
             self.told = 0
+            self.heard = 0  # when it was answered, or last given up
 
     def __init__(self):
         self.addresses = [self.Address(address) for address in ADDRESSES]
@@ -93,7 +94,7 @@ class CounterClient:
         for fd in self.by_fd:
             self.epoll.register(fd, select.EPOLLIN)
         self.answers = 0
-        self.last_answer = 0
+        self.next_look = 0
 
     def close(self):
         self.epoll.close()
@@ -138,14 +139,20 @@ class CounterClient:
                 each = self.by_fd[fd]
                 for answer in received(each.socket):
                     self.take(each, answer)
-                    self.last_answer = now
+                    each.heard = now
                 self.send(each)
-            if not ready and now - self.last_answer > SILENCE_S:
-                self.last_answer = now
-                for each in self.addresses:
-                    each.in_flight = 0
-                    self.send(each)
+            if now >= self.next_look:
+                self.next_look = now + SILENCE_S / 2
+                self.give_up(now)
         return until()
+
+    def give_up(self, now):
+        """Requests may be lost: who has heard nothing for a while asks anew."""
+        for each in self.addresses:
+            if now - each.heard > SILENCE_S:
+                each.heard = now
+                each.in_flight = 0
+                self.send(each)
 
     def first_answer(self, fabric):
         """Waits for one; seconds from now."""
