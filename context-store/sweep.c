@@ -41,11 +41,11 @@ static void end_slice(struct flx_sweep *sweep)
 }
 
 /*
- * The next bucket of the slices that @worker owns; NULL: it owns none. Tables grow and shrink under
+ * The next bucket of the slices that are live here; NULL: none is. Tables grow and shrink under
  * the walk, and records move; what it misses, the next pass finds.
  */
 static struct flx_bucket *next_bucket(const struct flx_index *index, struct flx_sweep *sweep,
-				      uint32_t worker, const uint8_t *owner)
+				      const _Atomic uint8_t *flag)
 {
 	uint32_t skipped = 0;
 
@@ -53,7 +53,8 @@ static struct flx_bucket *next_bucket(const struct flx_index *index, struct flx_
 		struct flx_index_root root = flx_index_root(index, sweep->slice);
 		struct flx_bucket *leaf;
 
-		if (owner[sweep->slice] != worker || sweep->leaf >> root.depth) {
+		if (atomic_load_explicit(&flag[sweep->slice], memory_order_relaxed) ||
+		    sweep->leaf >> root.depth) {
 			end_slice(sweep);
 			skipped++;
 			continue;
@@ -122,7 +123,7 @@ static uint64_t interval(const struct flx_context_type *type, uint32_t worker, u
 	return ticks * (tsc_hz / FLX_TICKS_PER_SECOND) / (steps + FLX_INDEX_SLICES);
 }
 
-void flx_sweep_turn(struct flx_context_type *type, uint32_t worker, const uint8_t *owner,
+void flx_sweep_turn(struct flx_context_type *type, uint32_t worker, const _Atomic uint8_t *flag,
 		    uint64_t tsc, uint64_t tsc_hz)
 {
 	struct flx_context_worker *own = &type->worker[worker];
@@ -139,7 +140,7 @@ void flx_sweep_turn(struct flx_context_type *type, uint32_t worker, const uint8_
 	own->wanted = 0;
 	for (uint32_t i = 0; i < steps && (make_room || tsc >= sweep->next_tsc); i++) {
 		uint32_t slice;
-		struct flx_bucket *bucket = next_bucket(&type->index, sweep, worker, owner);
+		struct flx_bucket *bucket = next_bucket(&type->index, sweep, flag);
 
 		if (!bucket) {
 			sweep->next_tsc = tsc + tsc_hz / FLX_TICKS_PER_SECOND;

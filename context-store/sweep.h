@@ -28,9 +28,9 @@ struct flx_sweep {
 
 /*
  * flx_sweep_turn - what is due of @type
- * @owner: of each slice, FLX_INDEX_SLICES worker numbers
+ * @flag: of each slice, FLX_INDEX_SLICES of them; 0: it is the worker's, and nobody else's
  * @tsc, @tsc_hz: now; at most some 20 us of work. Two loads when nothing is due.
  * Context: @worker, with nothing bound.
  */
-void flx_sweep_turn(struct flx_context_type *type, uint32_t worker, const uint8_t *owner,
+void flx_sweep_turn(struct flx_context_type *type, uint32_t worker, const _Atomic uint8_t *flag,
 		    uint64_t tsc, uint64_t tsc_hz);

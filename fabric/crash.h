@@ -13,7 +13,7 @@
 
 #include "fabric/registry.h"
 #include "fabric/stats.h"
-#include "fabric/watch.h"
+#include "fabric/pulse.h"
 
 /* Where a worker's state is found when it can no longer be asked. Outlives flx_crash_leave. */
 struct flx_crash_scene {

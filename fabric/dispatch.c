@@ -240,9 +240,8 @@ static uint32_t run_arp(struct flx_worker *worker, const struct flx_elem *elems,
 	return count;
 }
 
-/* Handles @count messages of one fluxion, at most a batch. */
-static void run_batch(struct flx_worker *worker, uint32_t number, const struct flx_elem *elems,
-		      uint32_t count)
+void flx_worker_handle(struct flx_worker *worker, uint32_t number, const struct flx_elem *elems,
+		       uint32_t count)
 {
 	const struct flx_fluxion_entry *fluxion = &worker->fluxions[number];
 	struct flx_fluxion_stats *stats = &worker->stats->fluxion[number];
@@ -268,6 +267,30 @@ static void run_batch(struct flx_worker *worker, uint32_t number, const struct f
 	stats->handled += good;
 	commit_sends(worker);
 	atomic_store_explicit(&worker->pulse.fluxion, FLX_FLUXION_NONE, memory_order_relaxed);
+}
+
+/* Whether all slices of @elems are this worker's to handle, as nearly always. */
+static bool all_live(const struct flx_worker *worker, const struct flx_fluxion_entry *fluxion,
+		     const struct flx_elem *elems, uint32_t count)
+{
+	const struct flx_flags *flags = &worker->mover.flags[fluxion->group];
+	uint32_t found = FLX_SLICE_LIVE;
+
+	for (uint32_t i = 0; i < count; i++)
+		found |= flx_flag(flags, elems[i].slice);
+	return found == FLX_SLICE_LIVE;
+}
+
+/* Handles what is this worker's to handle of a batch. */
+static void run_batch(struct flx_worker *worker, uint32_t number, const struct flx_elem *elems,
+		      uint32_t count)
+{
+	const struct flx_fluxion_entry *fluxion = &worker->fluxions[number];
+
+	if (fluxion->mode != FLX_PLACE_LOCAL && unlikely(!all_live(worker, fluxion, elems, count)))
+		count = flx_worker_sift(worker, fluxion, &elems, count);
+	if (likely(count))
+		flx_worker_handle(worker, number, elems, count);
 }
 
 /* A batch off the head of a fluxion's vector. */

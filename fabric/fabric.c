@@ -12,7 +12,7 @@
 #include "fabric/contexts.h"
 #include "fabric/crash.h"
 #include "fabric/fabric_state.h"
-#include "fabric/memory.h"
+#include "fabric/workers.h"
 #include "pmd-config/pool.h"
 
 /* A worker that is told to stop and has not by then never will: its turns take microseconds. */
@@ -230,58 +230,26 @@ static void assign_queues(struct flx_fabric *fabric, struct flx_worker *worker)
 	flx_idle_init(&worker->idle, worker->rx_count > 0);
 }
 
-static int make_workers(struct flx_fabric *fabric)
-{
-	struct flx_shared *shared = &fabric->shared;
-	const struct flx_plan *plan = &fabric->setup.plan;
-	uint32_t count = shared->worker_count;
-	/* Half the credits at most lie unused in purses, so that none starves beside a full one. */
-	uint32_t keep = RTE_MIN(4u * FLX_CREDIT_BLOCK, fabric->setup.credits / (2 * count));
-
-	for (uint32_t w = 0; w < count; w++) {
-		struct flx_worker *worker =
-			flx_worker_alloc(shared, w, plan->worker[w].numa,
-					 fabric->setup.credits + FLX_ARP_BUFFERS, keep);
-
-		if (!worker)
-			return -ENOMEM;
-		shared->workers[w] = worker;
-		assign_queues(fabric, worker);
-	}
-	for (uint32_t from = 0; from < count; from++) {
-		for (uint32_t to = 0; to < count; to++) {
-			char name[32];
-			int error;
-
-			if (from == to)
-				continue;
-			snprintf(name, sizeof(name), "flx_lane_%u_%u", from, to);
-			error = flx_lane_init(&shared->lanes[from * count + to], name,
-					      fabric->setup.lane_size, plan->worker[to].numa,
-					      &shared->workers[from]->chunks);
-			if (error)
-				return error;
-		}
-	}
-	return 0;
-}
-
 static int start_workers(struct flx_fabric *fabric)
 {
 	struct flx_shared *shared = &fabric->shared;
-	uint32_t count = shared->worker_count;
+	int32_t numa[FLX_WORKERS_MAX];
+	const struct flx_workers_conf conf = {
+		.name = "flx_lane",
+		.numa = numa,
+		.lane_size = fabric->setup.lane_size,
+		.credits = fabric->setup.credits,
+		.edge_buffers = FLX_ARP_BUFFERS,
+	};
 	int error;
 
-	flx_credit_pool_init(&shared->credits, fabric->setup.credits);
-	shared->workers = calloc(count, sizeof(*shared->workers));
-	shared->lanes =
-		flx_memory_alloc("lanes", (size_t)count * count * sizeof(*shared->lanes), -1);
-	shared->routes = flx_routes_alloc(fabric->registry.group_count, count);
-	if (!shared->workers || !shared->lanes || !shared->routes)
-		return -ENOMEM;
-	error = make_workers(fabric);
+	for (uint32_t w = 0; w < shared->worker_count; w++)
+		numa[w] = fabric->setup.plan.worker[w].numa;
+	error = flx_workers_alloc(shared, &conf);
+	for (uint32_t w = 0; !error && w < shared->worker_count; w++)
+		assign_queues(fabric, shared->workers[w]);
 	flx_crash_start();
-	for (uint32_t w = 0; !error && w < count; w++) {
+	for (uint32_t w = 0; !error && w < shared->worker_count; w++) {
 		error = rte_eal_remote_launch(flx_worker_run, shared->workers[w], w + 1);
 		if (!error)
 			fabric->workers_launched++;
@@ -382,20 +350,6 @@ int flx_fabric_drain(struct flx_fabric *fabric, uint32_t timeout_ms,
 	return error;
 }
 
-static void free_workers(struct flx_shared *shared)
-{
-	uint32_t count = shared->worker_count;
-
-	for (uint32_t i = 0; shared->lanes && i < count * count; i++)
-		if (shared->lanes[i].ring)
-			flx_lane_fini(&shared->lanes[i]);
-	for (uint32_t w = 0; shared->workers && w < count; w++)
-		flx_worker_free(shared->workers[w]);
-	free(shared->workers);
-	flx_memory_free(shared->lanes);
-	flx_routes_free(shared->routes);
-}
-
 /* Waits for worker @w to leave its loop; false when it does not: a handler never returns. */
 static bool stop_worker(struct flx_fabric *fabric, uint32_t w)
 {
@@ -455,7 +409,7 @@ uint32_t flx_fabric_stop(struct flx_fabric *fabric, struct flx_ledger *ledger)
 		flx_fabric_ledger(fabric, ledger);
 	for (uint32_t p = 0; p < fabric->ports_started; p++)
 		kept += flx_port_stop(&fabric->port[p]);
-	free_workers(shared);
+	flx_workers_free(shared);
 	flx_contexts_close(shared);
 	if (shared->arp)
 		flx_arp_free(shared->arp);

@@ -33,6 +33,8 @@ struct flx_fifo {
 	uint32_t first; /* next to take, in head */
 	uint32_t end;	/* next to fill, in tail */
 	uint32_t count;
+	uint64_t
+		popped; /* ever taken: with count, a mark that tells when what is in it now is out */
 };
 
 /*
@@ -84,6 +86,17 @@ static inline void flx_fifo_push(struct flx_fifo *fifo, struct flx_chunk_pool *p
 	fifo->end += count;
 }
 
+/* flx_fifo_mark - what flx_fifo_passed takes, to learn when all that is in the queue now is out. */
+static inline uint64_t flx_fifo_mark(const struct flx_fifo *fifo)
+{
+	return fifo->popped + fifo->count;
+}
+
+static inline bool flx_fifo_passed(const struct flx_fifo *fifo, uint64_t mark)
+{
+	return fifo->popped >= mark;
+}
+
 /*
  * flx_fifo_peek - the elements at the head that lie in a row: at most a batch, 0 when empty
  * *@elems is theirs until the next pop.
@@ -101,6 +114,7 @@ static inline void flx_fifo_pop(struct flx_fifo *fifo, struct flx_chunk_pool *po
 {
 	fifo->first += count;
 	fifo->count -= count;
+	fifo->popped += count;
 	if (likely(fifo->count == 0)) {
 		/* Empty: head is tail (or a full chunk before an empty one); begin at its start. */
 		if (unlikely(fifo->head != fifo->tail)) {
@@ -116,3 +130,24 @@ static inline void flx_fifo_pop(struct flx_fifo *fifo, struct flx_chunk_pool *po
 		flx_chunk_put(pool, done);
 	}
 }
+
+/* flx_fifo_fini - give all its chunks back, with whatever is in it. */
+static inline void flx_fifo_fini(struct flx_fifo *fifo, struct flx_chunk_pool *pool)
+{
+	while (fifo->head) {
+		struct flx_chunk *chunk = fifo->head;
+
+		fifo->head = chunk->next;
+		flx_chunk_put(pool, chunk);
+	}
+	*fifo = (struct flx_fifo){0};
+}
+
+/*
+ * flx_fifo_copy - append all elements of @from, which stays as it is
+ * @pool: of @fifo; @from may be of another worker's, as long as that one does not touch it.
+ */
+void flx_fifo_copy(struct flx_fifo *fifo, struct flx_chunk_pool *pool, const struct flx_fifo *from);
+
+/* flx_fifo_count - adds how many elements are for each fluxion to @counts, by number. */
+void flx_fifo_count(const struct flx_fifo *fifo, uint32_t *counts);

@@ -14,7 +14,8 @@ int flx_lane_init(struct flx_lane *lane, const char *name, uint32_t size, int nu
 	if (!lane->ring)
 		return -rte_errno;
 	flx_fifo_init(&lane->staging, staging_pool);
-	lane->put = lane->taken = 0;
+	atomic_init(&lane->put, 0);
+	atomic_init(&lane->taken, 0);
 	return 0;
 }
 

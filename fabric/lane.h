@@ -7,17 +7,19 @@
  * fits onto the ring and leaves the rest, in order, for the next turn.
  *
  * A lane counts *put* when an element is routed to it, staged or not, and *taken* when the consumer
- * moves it off the ring: put - taken are on the way. Both are read by the control thread.
+ * has moved it off the ring: put - taken are on the way. While a slice moves, its source looks at
+ * both ends of lanes: put is seen after a grace period (pulse.h), taken as below.
  *
  *			written by	read by
  *	staging		producer	producer
- *	put		producer	producer, control thread
- *	taken		consumer	consumer, control thread
+ *	put		producer	producer, source of a move
+ *	taken		consumer	consumer, source of a move
  *	ring		both		both
  */
 #pragma once
 
 #include <stdalign.h>
+#include <stdatomic.h>
 
 #include <rte_ring_elem.h>
 #include <rte_ring_peek_zc.h>
@@ -33,8 +35,8 @@
 struct flx_lane {
 	struct rte_ring *ring; /* 16-byte elements */
 	alignas(FLX_CACHE_LINE) struct flx_fifo staging;
-	uint64_t put;
-	alignas(FLX_CACHE_LINE) uint64_t taken;
+	_Atomic uint64_t put;
+	alignas(FLX_CACHE_LINE) _Atomic uint64_t taken;
 };
 
 /*
@@ -48,6 +50,21 @@ int flx_lane_init(struct flx_lane *lane, const char *name, uint32_t size, int nu
 void flx_lane_fini(struct flx_lane *lane);
 
 /*
+ * flx_lane_put_count, flx_lane_taken_count - elements ever routed to the lane, and taken off it
+ * Who sees a count of taken knows that its elements lie with the consumer, in a queue or handled:
+ * acquire, pairs with the release in flx_lane_take. Context: any thread.
+ */
+static inline uint64_t flx_lane_put_count(const struct flx_lane *lane)
+{
+	return atomic_load_explicit(&lane->put, memory_order_relaxed);
+}
+
+static inline uint64_t flx_lane_taken_count(const struct flx_lane *lane)
+{
+	return atomic_load_explicit(&lane->taken, memory_order_acquire);
+}
+
+/*
  * flx_lane_put - route @count elements to the lane. Never fails. Context: producer.
  *
  * What is not behind staged elements goes straight onto the ring, as far as it fits, if it is enough
@@ -58,7 +75,7 @@ void flx_lane_fini(struct flx_lane *lane);
 static inline void flx_lane_put(struct flx_lane *lane, struct flx_chunk_pool *pool,
 				const struct flx_elem *elems, uint32_t count)
 {
-	lane->put += count;
+	atomic_store_explicit(&lane->put, flx_lane_put_count(lane) + count, memory_order_relaxed);
 	if (count >= FLX_LANE_DIRECT && !lane->staging.count) {
 		uint32_t took = rte_ring_sp_enqueue_burst_elem(lane->ring, elems, sizeof(*elems),
 							       count, NULL);
@@ -114,7 +131,9 @@ static inline uint32_t flx_lane_peek(struct flx_lane *lane, struct flx_lane_part
 static inline void flx_lane_take(struct flx_lane *lane, uint32_t count)
 {
 	rte_ring_dequeue_zc_elem_finish(lane->ring, count);
-	lane->taken += count;
+	atomic_store_explicit(&lane->taken,
+			      atomic_load_explicit(&lane->taken, memory_order_relaxed) + count,
+			      memory_order_release);
 }
 
 /* Whether nothing is on the ring. Context: consumer. */

@@ -240,6 +240,54 @@ static void resolve(struct flx_registry *registry, const struct flx_program *pro
 	}
 }
 
+/* Steps from @entry on through fluxions without slices, as far as @depth knows of those after it. */
+static uint32_t depth_after(const struct flx_registry *registry,
+			    const struct flx_fluxion_entry *entry, const uint32_t *depth)
+{
+	uint32_t most = 0;
+
+	for (uint32_t s = 0; s < FLX_STREAMS_MAX; s++) {
+		const struct flx_target *target = &entry->targets[s];
+
+		for (uint32_t d = 0; d < target->count; d++) {
+			uint32_t to = target->count == 1 ? target->to
+							 : registry->destinations[target->to + d];
+
+			most = depth[to] > most ? depth[to] : most;
+		}
+	}
+	return most;
+}
+
+/*
+ * The longest chain of fluxions without slices, and one step for the fabric's own, which end it.
+ * Those in a circle count as a chain of all.
+ */
+static uint32_t find_locals_depth(const struct flx_registry *registry)
+{
+	uint32_t depth[FLX_FLUXION_FIRST + FLX_FLUXIONS_MAX] = {0}, locals = 0, most = 0;
+	bool changed = true;
+
+	for (uint32_t f = FLX_FLUXION_FIRST; f < registry->fluxion_count; f++)
+		locals += registry->fluxion[f].mode == FLX_PLACE_LOCAL;
+	while (changed) {
+		changed = false;
+		for (uint32_t f = FLX_FLUXION_FIRST; f < registry->fluxion_count; f++) {
+			const struct flx_fluxion_entry *entry = &registry->fluxion[f];
+			uint32_t found;
+
+			if (entry->mode != FLX_PLACE_LOCAL)
+				continue;
+			found = 1 + depth_after(registry, entry, depth);
+			found = found < locals ? found : locals;
+			changed |= found != depth[f];
+			depth[f] = found;
+			most = found > most ? found : most;
+		}
+	}
+	return most + 1;
+}
+
 int flx_registry_init(struct flx_registry *registry, const struct flx_program *program)
 {
 	struct check check = {.program = program, .registry = registry};
@@ -262,6 +310,7 @@ int flx_registry_init(struct flx_registry *registry, const struct flx_program *p
 	for (int own = 0; own < FLX_FLUXION_FIRST; own++)
 		strncpy(registry->fluxion[own].id, flx_own_ids[own], FLX_ID_MAX);
 	resolve(registry, program);
+	registry->locals_depth = find_locals_depth(registry);
 	return 0;
 }
 

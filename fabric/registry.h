@@ -58,6 +58,7 @@ struct flx_registry {
 	uint32_t fluxion_count; /* numbers in use: FLX_FLUXION_FIRST + the program's */
 	uint32_t group_count;
 	uint32_t listener_count;
+	uint32_t locals_depth; /* fluxions without slices in the longest chain of such, and one */
 	struct flx_fluxion_entry fluxion[FLX_FLUXION_FIRST + FLX_FLUXIONS_MAX];
 	struct flx_group group[FLX_FLUXIONS_MAX];
 	struct {

@@ -13,11 +13,31 @@ struct flx_routes *flx_routes_alloc(uint32_t group_count, uint32_t worker_count)
 	routes->group_count = group_count;
 	for (uint32_t g = 0; g < group_count; g++)
 		for (uint32_t s = 0; s < FLX_SLICES; s++)
-			routes->route[g].owner[s] = (uint8_t)(s % worker_count);
+			flx_route_set(&routes->route[g], s, s % worker_count);
 	return routes;
+}
+
+struct flx_flags *flx_flags_alloc(uint32_t group_count, uint32_t worker_count, uint32_t index,
+				  int numa)
+{
+	/* One at least: a program may have no group. */
+	struct flx_flags *flags =
+		flx_memory_alloc("flags", (group_count + 1) * sizeof(*flags), numa);
+
+	for (uint32_t g = 0; flags && g < group_count; g++)
+		for (uint32_t s = 0; s < FLX_SLICES; s++)
+			flx_flag_set(&flags[g], s,
+				     s % worker_count == index ? FLX_SLICE_LIVE
+							       : FLX_SLICE_DEPARTED);
+	return flags;
 }
 
 void flx_routes_free(struct flx_routes *routes)
 {
 	flx_memory_free(routes);
+}
+
+void flx_flags_free(struct flx_flags *flags)
+{
+	flx_memory_free(flags);
 }

@@ -1,17 +1,31 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * route - which worker owns each slice of each group: who producers send to.
+ * route - which worker owns each slice of each group: who producers send to, and who runs what.
  *
- * One table per group, read by all workers under RCU: a worker takes the pointer once per turn, and a
- * new table is published whole. Spread now by slice number over the workers, so that the indirection
- * table of a NIC (bucket i to queue i mod queues) sends a flow to the owner of its slice.
+ * Two tables, since a slice moves while messages are under way. The *route*, one for all, says where
+ * a message is sent. The *flags*, one table per worker, say what this worker does with one that it
+ * has: handle it, park it, or send it on. Sends look only at the route, dispatch only at the flag;
+ * migrate.h changes both, in an order that keeps what each promises.
+ *
+ * Both are bytes that are changed in place, relaxed: a reader may see the old value until it has
+ * passed a grace period (pulse.h), which the changer observes. A table published whole under RCU
+ * would say the same and cost a copy of it for each move.
+ *
+ * Spread at first by slice number over the workers, so that the indirection table of a NIC (bucket i
+ * to queue i mod queues) sends a flow to the owner of its slice.
+ *
+ *			written by				read by
+ *	owner		source of a move			all workers
+ *	flag		its worker; source of a move to it	its worker
  */
 #pragma once
+
+#include <stdatomic.h>
 
 #include "fabric/registry.h"
 
 struct flx_route {
-	uint8_t owner[FLX_SLICES]; /* worker index */
+	_Atomic uint8_t owner[FLX_SLICES]; /* worker index */
 };
 
 static_assert(FLX_WORKERS_MAX <= 256, "an owner is one byte");
@@ -22,9 +36,48 @@ struct flx_routes {
 	struct flx_route route[];
 };
 
-/* Routes that spread the slices of @group_count groups over @worker_count workers; NULL: no memory. */
+/* What a worker does with messages of a slice. */
+enum flx_slice_flag {
+	FLX_SLICE_LIVE =
+		0, /* handles them: 0, so that a batch of flags is all live when its OR is */
+	FLX_SLICE_DEPARTED, /* sends them on by the route */
+	FLX_SLICE_ARRIVING, /* parks them; and so on: plus the number of the move */
+};
+
+struct flx_flags {
+	_Atomic uint8_t flag[FLX_SLICES];
+};
+
+/*
+ * flx_routes_alloc - routes that spread the slices of @group_count groups over @worker_count workers
+ * flx_flags_alloc - and the flags of worker @index, by group, near NUMA node @numa
+ * NULL: no memory. Context: setup.
+ */
 struct flx_routes *flx_routes_alloc(uint32_t group_count, uint32_t worker_count);
+struct flx_flags *flx_flags_alloc(uint32_t group_count, uint32_t worker_count, uint32_t index,
+				  int numa);
 void flx_routes_free(struct flx_routes *routes);
+void flx_flags_free(struct flx_flags *flags);
+
+static inline uint8_t flx_route_owner(const struct flx_route *route, uint32_t slice)
+{
+	return atomic_load_explicit(&route->owner[slice], memory_order_relaxed);
+}
+
+static inline void flx_route_set(struct flx_route *route, uint32_t slice, uint32_t owner)
+{
+	atomic_store_explicit(&route->owner[slice], (uint8_t)owner, memory_order_relaxed);
+}
+
+static inline uint8_t flx_flag(const struct flx_flags *flags, uint32_t slice)
+{
+	return atomic_load_explicit(&flags->flag[slice], memory_order_relaxed);
+}
+
+static inline void flx_flag_set(struct flx_flags *flags, uint32_t slice, uint32_t flag)
+{
+	atomic_store_explicit(&flags->flag[slice], (uint8_t)flag, memory_order_relaxed);
+}
 
 /*
  * flx_slice_of_key - the slice of a key of @size bytes (1..FLX_KEY_MAX)

@@ -1,19 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "fabric/send.h"
 
-/* To the vector of this worker, or the lane to another. */
-static inline void push(struct flx_worker *worker, uint32_t to, uint32_t fluxion,
-			const struct flx_elem *elems, uint32_t count)
-{
-	if (to == worker->index) {
-		flx_send_here(worker, fluxion, elems, count);
-	} else {
-		flx_lane_put(&worker->lanes_out[to], &worker->chunks, elems, count);
-		worker->dirty_lanes |= 1ull << to;
-		worker->stats->put += count;
-	}
-}
-
 /* A message that has no key: dropped at the fluxion that it was for. */
 static void drop_keyless(struct flx_worker *worker, const struct flx_elem *elem, int error)
 {
@@ -79,15 +66,15 @@ static void route_keyed(struct flx_worker *worker, struct flx_elem *elems, uint3
 {
 	uint32_t number = elems->fluxion;
 	const struct flx_fluxion_entry *fluxion = &worker->fluxions[number];
-	const struct flx_route *route = &worker->routes->route[fluxion->group];
+	const struct flx_route *route = &worker->shared->routes->route[fluxion->group];
 
 	count = find_slices(worker, fluxion, elems, count);
 	while (count) {
-		uint32_t owner = route->owner[elems->slice], run = 1;
+		uint32_t owner = flx_route_owner(route, elems->slice), run = 1;
 
-		while (run < count && route->owner[elems[run].slice] == owner)
+		while (run < count && flx_route_owner(route, elems[run].slice) == owner)
 			run++;
-		push(worker, owner, number, elems, run);
+		flx_send_push(worker, owner, number, elems, run);
 		elems += run;
 		count -= run;
 	}
@@ -103,7 +90,8 @@ static void route_single(struct flx_worker *worker, struct flx_elem *elems, uint
 		elems[i].slice = slice;
 		elems[i].flags = 0;
 	}
-	push(worker, worker->routes->route[group].owner[slice], number, elems, count);
+	flx_send_push(worker, flx_route_owner(&worker->shared->routes->route[group], slice), number,
+		      elems, count);
 }
 
 void flx_send_frames(struct flx_worker *worker, const struct flx_elem *elems, uint32_t count)
@@ -117,7 +105,7 @@ void flx_send_frames(struct flx_worker *worker, const struct flx_elem *elems, ui
 		if (likely(tx->has_queue))
 			flx_fifo_push(&tx->frames, &worker->chunks, elems, run);
 		else
-			push(worker, tx->owner, FLX_FLUXION_TX, elems, run);
+			flx_send_push(worker, tx->owner, FLX_FLUXION_TX, elems, run);
 		elems += run;
 		count -= run;
 	}
@@ -138,7 +126,7 @@ static void route_run(struct flx_worker *worker, struct flx_elem *elems, uint32_
 		flx_send_frames(worker, elems, count);
 		return;
 	case FLX_FLUXION_ARP:
-		push(worker, 0, FLX_FLUXION_ARP, elems, count); /* worker 0 runs it */
+		flx_send_push(worker, 0, FLX_FLUXION_ARP, elems, count); /* worker 0 runs it */
 		return;
 	}
 	switch (worker->fluxions[number].mode) {

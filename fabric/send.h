@@ -36,6 +36,19 @@ static inline void flx_send_here(struct flx_worker *worker, uint32_t fluxion,
 	worker->stats->fluxion[fluxion].arrived += count;
 }
 
+/* To the vector of this worker, or the lane to another. */
+static inline void flx_send_push(struct flx_worker *worker, uint32_t to, uint32_t fluxion,
+				 const struct flx_elem *elems, uint32_t count)
+{
+	if (to == worker->index) {
+		flx_send_here(worker, fluxion, elems, count);
+	} else {
+		flx_lane_put(&worker->lanes_out[to], &worker->chunks, elems, count);
+		worker->dirty_lanes |= 1ull << to;
+		worker->stats->put += count;
+	}
+}
+
 /* The key of @msg, into @key; 0 or what the key function says. */
 static inline int flx_send_key(const struct flx_fluxion_entry *fluxion, const struct flx_msg *msg,
 			       uint8_t *key)

@@ -35,6 +35,8 @@ struct flx_stats {
 	uint64_t edge_consumed;	 /* ARP replies */
 	uint64_t put;		 /* on lanes to other workers */
 	uint64_t taken;		 /* off lanes from other workers */
+	uint64_t parked;	 /* of slices that were on their way here; handled since, or held */
+	uint64_t forwarded;	 /* of slices that had left: 0, or a bug */
 	uint64_t held;		 /* in this worker's queues; set when a snapshot is taken */
 	uint64_t turns;
 	uint64_t refused_turns; /* RX queues not polled: no credit, or a lane full */

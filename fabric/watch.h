@@ -13,26 +13,10 @@
  */
 #pragma once
 
-#include <stdatomic.h>
-
 #include "fabric/base.h"
 
 /* Between two looks. Longer, and 1 s is told late; shorter gains nothing that a person sees. */
 #define FLX_WATCH_PERIOD_MS 250
-
-/*
- * What other threads may know of a worker at any time.
- *
- *		written by			read by
- *	all	the worker			control thread; a crash's signal handler
- */
-struct flx_pulse {
-	/* Ended. Released after the RCU quiescent state of each: who sees it move (acquire) knows that
-	 * the worker holds nothing from before. */
-	_Atomic uint64_t turns;
-	_Atomic uint32_t fluxion; /* number of the one that runs now; FLX_FLUXION_NONE: none */
-	_Atomic uint32_t away;	  /* 1: asleep as no reader of RCU; no memory waits for it */
-};
 
 struct flx_watch_worker {
 	uint64_t turns;	   /* when last looked at */

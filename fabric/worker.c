@@ -40,7 +40,8 @@ static uint32_t poll_ports(struct flx_worker *worker)
 {
 	uint32_t work = 0;
 
-	if (unlikely(worker->congested)) {
+	if (unlikely(worker->congested ||
+		     atomic_load_explicit(&worker->shared->hold, memory_order_relaxed))) {
 		worker->stats->refused_turns++;
 		return 0;
 	}
@@ -192,6 +193,9 @@ static uint64_t count_held(struct flx_worker *worker, uint32_t *pending)
 		pending[f] = worker->vectors[f].count;
 		held += pending[f];
 	}
+	for (uint32_t m = 0; worker->mover.parked_count && m < FLX_MOVES_MAX; m++)
+		flx_fifo_count(&worker->mover.parking[m].queue, pending);
+	held += worker->mover.parked_count;
 	for (uint32_t p = 0; p < worker->port_count; p++)
 		held += worker->tx[p].frames.count;
 	return held;
@@ -215,7 +219,7 @@ static void sweep_contexts(struct flx_worker *worker)
 		uint16_t group = shared->sweep_groups[i];
 
 		flx_sweep_turn(shared->context_types[group], worker->index,
-			       worker->routes->route[group].owner, worker->now_tsc, shared->tsc_hz);
+			       worker->mover.flags[group].flag, worker->now_tsc, shared->tsc_hz);
 	}
 }
 
@@ -234,10 +238,24 @@ static void account(struct flx_worker *worker, uint32_t work)
 	urcu_qsbr_quiescent_state();
 	/* Pairs with the acquire of whoever waits for the turn to end: see struct flx_pulse. */
 	atomic_store_explicit(&worker->pulse.turns, stats->turns, memory_order_release);
-	worker->routes = rcu_dereference(worker->shared->routes);
+	flx_pulse_look(&worker->pulse, &worker->shared->epoch);
 	wanted = atomic_load_explicit(&worker->shared->snapshot_wanted, memory_order_relaxed);
 	if (unlikely(wanted != atomic_load_explicit(&worker->snapshot_done, memory_order_relaxed)))
 		flx_worker_snapshot(worker, wanted);
+}
+
+/* The moves that this worker has a part in. Begin: what has come; end: what is to go. */
+static uint32_t begin_moves(struct flx_worker *worker)
+{
+	if (likely(!atomic_load_explicit(&worker->mover.incoming, memory_order_relaxed)))
+		return 0;
+	return flx_worker_unpark(worker);
+}
+
+static void end_moves(struct flx_worker *worker)
+{
+	if (unlikely(atomic_load_explicit(&worker->mover.outgoing, memory_order_relaxed)))
+		flx_migrate_advance(&worker->shared->migrate, worker->index, worker->now_tsc);
 }
 
 /* ------------------------------------------------------------------------------------- the loop */
@@ -248,6 +266,7 @@ uint32_t flx_worker_turn(struct flx_worker *worker)
 
 	/* First: after a sleep, what comes in is of now. */
 	flx_store_turn(worker->shared->store, worker->index, worker->now_tsc);
+	work += begin_moves(worker);
 	if (likely(atomic_load_explicit(&worker->shared->state, memory_order_relaxed) == FLX_RUN))
 		work += poll_ports(worker);
 	work += poll_lanes(worker);
@@ -258,18 +277,19 @@ uint32_t flx_worker_turn(struct flx_worker *worker)
 	work += flush_ports(worker);
 	sweep_contexts(worker);
 	account(worker, work);
+	end_moves(worker);
 	return work;
 }
 
-/* Whether something waits that no wake-up announces: on lanes, in staging, for a TX queue. */
-static bool has_work(struct flx_worker *worker)
+bool flx_worker_has_work(struct flx_worker *worker)
 {
 	uint32_t state = atomic_load_explicit(&worker->shared->state, memory_order_relaxed);
 	uint32_t wanted =
 		atomic_load_explicit(&worker->shared->snapshot_wanted, memory_order_relaxed);
 
 	if (worker->dirty_lanes || state == FLX_STOP ||
-	    wanted != atomic_load_explicit(&worker->snapshot_done, memory_order_relaxed))
+	    wanted != atomic_load_explicit(&worker->snapshot_done, memory_order_relaxed) ||
+	    flx_migrate_busy(&worker->shared->migrate, worker->index))
 		return true;
 	for (uint32_t f = 0; f < sizeof(worker->pending) / sizeof(worker->pending[0]); f++)
 		if (worker->pending[f])
@@ -292,7 +312,7 @@ static void rest(struct flx_worker *worker)
 	if (flx_idle_next(&worker->idle) == FLX_IDLE_SPIN)
 		return;
 	flx_idle_announce(&worker->idle);
-	if (has_work(worker)) {
+	if (flx_worker_has_work(worker)) {
 		flx_idle_retract(&worker->idle);
 		return;
 	}
@@ -303,7 +323,6 @@ static void rest(struct flx_worker *worker)
 	atomic_store_explicit(&worker->pulse.away, 0, memory_order_relaxed);
 	/* Ends with a full fence, so that what is read under RCU comes after away. */
 	urcu_qsbr_thread_online();
-	worker->routes = rcu_dereference(worker->shared->routes);
 	/* The time asleep is not part of the turn that follows. */
 	now = rte_rdtsc();
 	worker->stats->total_tsc += now - worker->now_tsc;
@@ -325,7 +344,6 @@ int flx_worker_run(void *argument)
 	/* The kernel adds up to 50 us to a sleep unless told not to. */
 	prctl(PR_SET_TIMERSLACK, 1);
 	urcu_qsbr_register_thread();
-	worker->routes = rcu_dereference(worker->shared->routes);
 	worker->now_tsc = rte_rdtsc();
 	while (atomic_load_explicit(&worker->shared->state, memory_order_relaxed) != FLX_STOP) {
 		if (flx_worker_turn(worker))
@@ -344,7 +362,8 @@ struct flx_worker *flx_worker_alloc(struct flx_shared *shared, uint32_t index, i
 				    uint32_t elems, uint32_t keep)
 {
 	uint32_t fluxions = shared->registry->fluxion_count;
-	uint32_t fifos = fluxions + FLX_PORTS_MAX + shared->worker_count;
+	/* Twice the moves, since each may be undone, which takes a second queue for a while. */
+	uint32_t fifos = fluxions + FLX_PORTS_MAX + shared->worker_count + 2 * FLX_MOVES_MAX;
 	struct flx_worker *worker = flx_memory_alloc("worker", sizeof(*worker), numa);
 
 	if (!worker)
@@ -355,14 +374,15 @@ struct flx_worker *flx_worker_alloc(struct flx_shared *shared, uint32_t index, i
 	worker->snapshot_pending =
 		flx_memory_alloc("pending", fluxions * sizeof(*worker->snapshot_pending), numa);
 	if (!worker->vectors || !worker->stats || !worker->snapshot || !worker->snapshot_pending ||
-	    flx_chunk_pool_init(&worker->chunks, elems, fifos, numa)) {
+	    flx_chunk_pool_init(&worker->chunks, elems, fifos, numa) ||
+	    flx_mover_init(&worker->mover, shared->registry->group_count, shared->worker_count,
+			   index, &worker->chunks, numa)) {
 		flx_worker_free(worker);
 		return NULL;
 	}
 	worker->shared = shared;
 	worker->fluxions = shared->registry->fluxion;
 	worker->lanes_out = &shared->lanes[index * shared->worker_count];
-	worker->routes = shared->routes;
 	worker->index = index;
 	worker->worker_count = shared->worker_count;
 	worker->port_count = shared->port_count;
@@ -408,6 +428,7 @@ void flx_worker_abandon(struct flx_worker *worker)
 		stats->fluxion[f].arrived -= worker->vectors[f].count;
 		drop_fifo(worker, &worker->vectors[f], FLX_DROP_stopped);
 	}
+	flx_worker_abandon_parked(worker);
 	for (uint32_t to = 0; to < worker->worker_count; to++) {
 		if (to == worker->index)
 			continue;
@@ -424,6 +445,7 @@ void flx_worker_free(struct flx_worker *worker)
 {
 	if (!worker)
 		return;
+	flx_mover_fini(&worker->mover);
 	flx_chunk_pool_fini(&worker->chunks);
 	flx_memory_free(worker->snapshot_pending);
 	flx_memory_free(worker->snapshot);

@@ -3,7 +3,7 @@
  * worker - a dedicated lcore and its loop.
  *
  * A turn of the loop is a table of contents (worker.c); dispatch.c runs handlers, send.c routes what
- * they sent; call.c is what handlers call. A worker owns everything below but the lanes' far ends,
+ * they sent, park.c keeps what came before its slice; call.c is what handlers call. A worker owns everything below but the lanes' far ends,
  * the idle word and the shared read-only parts, so nothing on the hot path is locked.
  */
 #pragma once
@@ -18,8 +18,9 @@
 #include "fabric/registry.h"
 #include "fabric/route.h"
 #include "fabric/stats.h"
-#include "fabric/watch.h"
+#include "fabric/pulse.h"
 #include "scheduler/idle.h"
+#include "scheduler/migrate.h"
 
 /*
  * Room for a batch's sends. A call that makes messages may send FLX_MADE_MAX and its own, and is
@@ -36,15 +37,15 @@ enum flx_run_state {
 };
 
 /*
- * Shared by all workers. Written before they start, then read only; but for state and credits,
- * which have lines of their own.
+ * Shared by all workers. Written before they start, then read only; but for what has lines of its
+ * own at the end.
  */
 struct flx_shared {
 	const struct flx_registry *registry;
-	struct flx_routes *routes;		 /* under RCU */
+	struct flx_routes *routes; /* bytes of it change: route.h */
 	struct flx_store *store;
 	struct flx_context_type **context_types; /* by group; NULL: the group has none */
-	const uint16_t *sweep_groups; /* whose contexts end or give way by themselves */
+	const uint16_t *sweep_groups;		 /* whose contexts end or give way by themselves */
 	uint32_t sweep_count;
 	struct flx_worker **workers;
 	struct flx_lane *lanes;	  /* from * worker_count + to */
@@ -55,12 +56,16 @@ struct flx_shared {
 	uint32_t worker_count;
 	uint64_t start_tsc;
 	uint64_t tsc_hz;
-	uint64_t stall_tsc; /* TX without progress for longer drops what waits */
-	/* Written by the control thread; read by workers every turn. */
+	uint64_t stall_tsc;    /* TX without progress for longer drops what waits */
+	uint32_t credit_count; /* in all */
+	/* Read by workers every turn; written by the control thread, epoch and hold by workers. */
 	alignas(FLX_CACHE_LINE) _Atomic uint32_t state;
 	_Atomic uint32_t snapshot_wanted; /* number of the snapshot asked for last */
+	_Atomic uint64_t epoch;		  /* of grace periods: pulse.h */
+	_Atomic uint64_t hold; /* bit: that worker has parked so much that nobody may admit more */
 	/* Written by all workers. */
 	struct flx_credit_pool credits;
+	struct flx_migrate migrate;
 };
 
 /* Frames for one port, on their way to its TX queue. */
@@ -69,7 +74,7 @@ struct flx_tx {
 	uint64_t stuck_since_tsc; /* no frame taken since; 0: it moves */
 	uint16_t ethdev;
 	uint16_t queue;
-	bool has_queue;	    /* else frames go to worker `owner` by lane */
+	bool has_queue; /* else frames go to worker `owner` by lane */
 	uint8_t owner;
 };
 
@@ -83,8 +88,7 @@ struct flx_worker {
 	/* Read-mostly. */
 	struct flx_shared *shared;
 	const struct flx_fluxion_entry *fluxions;
-	const struct flx_routes *routes; /* this turn's */
-	struct flx_lane *lanes_out;	 /* shared->lanes + index * worker_count */
+	struct flx_lane *lanes_out; /* shared->lanes + index * worker_count */
 	uint32_t index;
 	uint32_t worker_count;
 	uint32_t rx_count;
@@ -107,7 +111,7 @@ struct flx_worker {
 	struct flx_tx tx[FLX_PORTS_MAX];
 	struct flx_call call;
 	struct flx_elem sends[FLX_SENDS_ROOM];
-	/* The batch that binds contexts now; elems only when some of it were dropped. */
+	/* The batch that is handled now; elems only when some of it were dropped, parked or sent on. */
 	struct flx_elem batch_elems[FLX_BATCH];
 	struct flx_record *batch_records[FLX_BATCH];
 	uint16_t batch_slices[FLX_BATCH];
@@ -120,6 +124,7 @@ struct flx_worker {
 	struct flx_stats *snapshot;
 	uint32_t *snapshot_pending; /* by fluxion number */
 
+	struct flx_mover mover;
 	struct flx_idle idle;
 };
 
@@ -138,6 +143,12 @@ void flx_worker_free(struct flx_worker *worker);
 /* flx_worker_turn - one turn of the loop; returns the work done, in messages and frames. */
 uint32_t flx_worker_turn(struct flx_worker *worker);
 
+/*
+ * flx_worker_has_work - whether something waits that no wake-up announces: on lanes, in staging, for
+ * a TX queue, a step of a move. Context: the worker, between two turns.
+ */
+bool flx_worker_has_work(struct flx_worker *worker);
+
 /* flx_worker_run - turns until FLX_STOP; for rte_eal_remote_launch. @worker: struct flx_worker *.
  */
 int flx_worker_run(void *worker);
@@ -154,10 +165,27 @@ void flx_worker_snapshot(struct flx_worker *worker, uint32_t number);
  */
 void flx_worker_abandon(struct flx_worker *worker);
 
-/* ------------------------------------------------- between worker.c, dispatch.c, send.c, call.c */
+/* ----------------------------------------- between worker.c, dispatch.c, park.c, send.c, call.c */
 
 /* Runs a batch of every fluxion that has messages; returns how many were handled. */
 uint32_t flx_worker_dispatch(struct flx_worker *worker);
+
+/* Handles @count messages of fluxion @number, at most a batch, whose slices are live here. */
+void flx_worker_handle(struct flx_worker *worker, uint32_t number, const struct flx_elem *elems,
+		       uint32_t count);
+
+/*
+ * flx_worker_sift - park or send on those of a batch whose slices are not live here
+ * Returns how many are left; @elems becomes these.
+ */
+uint32_t flx_worker_sift(struct flx_worker *worker, const struct flx_fluxion_entry *fluxion,
+			 const struct flx_elem **elems, uint32_t count);
+
+/* Handles what was parked of slices that have arrived; how many. At the begin of a turn. */
+uint32_t flx_worker_unpark(struct flx_worker *worker);
+
+/* Of flx_worker_abandon, what is parked. */
+void flx_worker_abandon_parked(struct flx_worker *worker);
 
 /* Sends each of @elems where its fluxion and key say. They may be reordered in place by the edge.
  */

@@ -183,7 +183,7 @@ struct loader {
 	struct flx_store *store;
 	uint32_t worker;
 	struct flx_random random;
-	uint8_t owner[FLX_INDEX_SLICES];
+	_Atomic uint8_t flag[FLX_INDEX_SLICES]; /* 0: the worker's own */
 };
 
 /* A key in one of the worker's slices. */
@@ -195,7 +195,7 @@ static uint32_t choose_key(struct loader *loader, uint32_t type)
 		/* Half of the time one of a few, so that many operations meet on a key. */
 		number = flx_random_below(&loader->random,
 					  flx_random_chance(&loader->random, 50) ? 64 : KILL_KEYS);
-	} while (loader->owner[kill_slice(number)] != loader->worker);
+	} while (loader->flag[kill_slice(number)]);
 	return type == KILL_SINGLE ? 0 : number;
 }
 
@@ -280,9 +280,9 @@ static void *load(void *argument)
 		flx_store_turn(store, loader->worker, tsc);
 		if (t != KILL_SINGLE || loader->worker == 0)
 			load_batch(loader, t);
-		flx_sweep_turn(store->type[KILL_TTL], loader->worker, loader->owner, tsc,
+		flx_sweep_turn(store->type[KILL_TTL], loader->worker, loader->flag, tsc,
 			       kill_shared->tsc_hz);
-		flx_sweep_turn(store->type[KILL_EVICT], loader->worker, loader->owner, tsc,
+		flx_sweep_turn(store->type[KILL_EVICT], loader->worker, loader->flag, tsc,
 			       kill_shared->tsc_hz);
 		rcu_quiescent_state();
 	}
@@ -323,7 +323,7 @@ void kill_load(uint64_t seed)
 	for (uint32_t w = 0; w < workers; w++) {
 		loaders[w] = (struct loader){.store = store, .worker = w, .random = {seed + w}};
 		for (uint32_t s = 0; s < FLX_INDEX_SLICES; s++)
-			loaders[w].owner[s] = (uint8_t)(s % workers);
+			loaders[w].flag[s] = s % workers != w;
 		if (pthread_create(&thread, NULL, load, &loaders[w])) {
 			kill_fail("no thread");
 			_exit(EXIT_FAILURE);

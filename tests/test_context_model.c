@@ -159,7 +159,7 @@ static void withdraw(struct model *model)
 
 static void step(struct model *model, uint32_t batch)
 {
-	static const uint8_t owner[FLX_INDEX_SLICES];
+	static const _Atomic uint8_t live[FLX_INDEX_SLICES];
 
 	run_batch(model);
 	if (batch % 4 == 0)
@@ -169,7 +169,7 @@ static void step(struct model *model, uint32_t batch)
 	if (batch % 5 == 0)
 		withdraw(model);
 	if (flx_random_chance(&model->random, 30)) {
-		flx_sweep_turn(model->type, 0, owner, model->now, FLX_TICKS_PER_SECOND);
+		flx_sweep_turn(model->type, 0, live, model->now, FLX_TICKS_PER_SECOND);
 		check_counts(model);
 	}
 	if (flx_random_chance(&model->random, 10)) {
@@ -335,7 +335,7 @@ static void test_context_single_is_deleted_and_expires(void)
 	static const enum test_step steps[] = {TEST_COMMIT,	  TEST_COMMIT, TEST_DELETE,
 					       TEST_WRITE_DELETE, TEST_ABORT,  TEST_COMMIT};
 	static const uint64_t keys[6], expected[] = {0, 1, 2, 0, 0, 0};
-	static const uint8_t owner[FLX_INDEX_SLICES];
+	static const _Atomic uint8_t live[FLX_INDEX_SLICES];
 	struct flx_store *store = test_open(&conf, 2);
 	struct flx_context_type *type = store->type[0];
 	struct flx_record_copy copy;
@@ -348,7 +348,7 @@ static void test_context_single_is_deleted_and_expires(void)
 	CU_ASSERT_TRUE(flx_context_get(type, NULL, 64, &copy));
 	CU_ASSERT_FALSE(flx_context_get(type, NULL, 65, &copy));
 	flx_store_turn(store, 1, 65);
-	flx_sweep_turn(type, 1, owner, 65, FLX_TICKS_PER_SECOND);
+	flx_sweep_turn(type, 1, live, 65, FLX_TICKS_PER_SECOND);
 	CU_ASSERT_EQUAL(flx_context_count(type), 1); /* the sweep leaves it alone */
 	test_batch(type, 1, 1, keys, steps, 1, values);
 	CU_ASSERT_EQUAL(values[0], 0);

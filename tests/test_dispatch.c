@@ -232,7 +232,7 @@ static void test_dispatch_keeps_order_of_long_and_short_runs(void)
 	do {
 		key++;
 		memcpy(bytes, &key, sizeof(bytes));
-	} while (world.shared.routes->route[1].owner[flx_slice_of_key(bytes, 4)] != 1);
+	} while (flx_route_owner(&world.shared.routes->route[1], flx_slice_of_key(bytes, 4)) != 1);
 	for (uint32_t turns = 0; turns < 3; turns++) {
 		for (size_t r = 0; r < RTE_DIM(runs); r++) {
 			for (uint32_t i = 0; i < runs[r] && number < 900; i++)

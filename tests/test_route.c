@@ -15,15 +15,15 @@ static void test_route_spreads_slices_evenly(void)
 			uint32_t owned[FLX_WORKERS_MAX] = {0};
 
 			for (uint32_t s = 0; s < FLX_SLICES; s++) {
-				CU_ASSERT_FATAL(routes->route[g].owner[s] < workers);
-				owned[routes->route[g].owner[s]]++;
+				CU_ASSERT_FATAL(flx_route_owner(&routes->route[g], s) < workers);
+				owned[flx_route_owner(&routes->route[g], s)]++;
 			}
 			for (uint32_t w = 0; w < workers; w++)
 				CU_ASSERT(owned[w] == FLX_SLICES / workers ||
 					  owned[w] == FLX_SLICES / workers + 1);
 		}
 		/* As a NIC's indirection table does: bucket i to queue i mod queues. */
-		CU_ASSERT_EQUAL(routes->route[2].owner[511], 511 % workers);
+		CU_ASSERT_EQUAL(flx_route_owner(&routes->route[2], 511), 511 % workers);
 		flx_routes_free(routes);
 	}
 }

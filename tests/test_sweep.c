@@ -10,7 +10,8 @@
 
 static struct flx_store *store;
 static struct flx_context_type *type;
-static uint8_t owner[FLX_INDEX_SLICES];
+/* Of each worker: 0 where the slice is its own. */
+static _Atomic uint8_t flag[2][FLX_INDEX_SLICES];
 static uint64_t tsc;
 
 static void set_up(const struct flx_context_type_conf *of_type, uint32_t workers)
@@ -24,7 +25,8 @@ static void set_up(const struct flx_context_type_conf *of_type, uint32_t workers
 	CU_ASSERT_EQUAL_FATAL(flx_store_attach(store, &found), 0);
 	type = store->type[0];
 	for (uint32_t slice = 0; slice < FLX_INDEX_SLICES; slice++)
-		owner[slice] = (uint8_t)(slice % workers);
+		for (uint32_t w = 0; w < workers; w++)
+			flag[w][slice] = slice % workers != w;
 }
 
 static uint64_t turn(uint32_t worker)
@@ -32,7 +34,7 @@ static uint64_t turn(uint32_t worker)
 	uint64_t before = flx_context_count(type);
 
 	flx_store_turn(store, worker, tsc);
-	flx_sweep_turn(type, worker, owner, tsc, TSC_HZ);
+	flx_sweep_turn(type, worker, flag[worker], tsc, TSC_HZ);
 	return before - flx_context_count(type);
 }
 
@@ -153,7 +155,7 @@ static void test_sweep_evicts_the_longest_idle(void)
 	conf.evict = true;
 	conf.slice = slice_zero;
 	set_up(&conf, 1);
-	memset(owner + 1, 1, sizeof(owner) - 1);
+	memset((void *)&flag[0][1], 1, FLX_INDEX_SLICES - 1);
 	for (uint64_t i = 0, value; i < 8 + 3; i++) {
 		uint64_t key = i < 8 ? i : touched[i - 8];
 
@@ -233,7 +235,7 @@ static void test_sweep_makes_room_for_a_flood(void)
 			keys[i] = key++;
 		flx_store_turn(store, 0, tsc += TICK / 16);
 		test_batch(type, 0, FLX_INDEX_SLICES, keys, steps, FLX_BATCH, values);
-		flx_sweep_turn(type, 0, owner, tsc, TSC_HZ);
+		flx_sweep_turn(type, 0, flag[0], tsc, TSC_HZ);
 		/* The keeper comes by while the reserve lasts: 625 records, 9 turns of these. */
 		if (round % 4 == 0)
 			flx_store_keep(store);
@@ -300,9 +302,9 @@ static void test_sweep_of_a_worker_without_slices(void)
 	set_up(&conf, 1);
 	for (uint64_t key = 0; key < 100; key++)
 		CU_ASSERT_EQUAL(test_one(type, 0, key, TEST_COMMIT), 0);
-	memset(owner, 1, sizeof(owner));
+	memset((void *)flag[0], 1, sizeof(flag[0]));
 	CU_ASSERT_EQUAL(turns(0, 100), 0);
-	memset(owner, 0, sizeof(owner));
+	memset((void *)flag[0], 0, sizeof(flag[0]));
 	CU_ASSERT_EQUAL(turns(0, 100), 100);
 	flx_store_close(store);
 }

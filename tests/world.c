@@ -6,7 +6,7 @@
 #include <rte_cycles.h>
 
 #include "fabric/contexts.h"
-#include "fabric/memory.h"
+#include "fabric/workers.h"
 
 static int make_contexts(struct flx_world *world)
 {
@@ -17,53 +17,12 @@ static int make_contexts(struct flx_world *world)
 	return error ? error : flx_store_attach(world->shared.store, &found);
 }
 
-static int make_lanes(struct flx_world *world)
-{
-	struct flx_shared *shared = &world->shared;
-	uint32_t count = shared->worker_count;
-
-	for (uint32_t from = 0; from < count; from++) {
-		for (uint32_t to = 0; to < count; to++) {
-			char name[32];
-			int error;
-
-			if (from == to)
-				continue;
-			snprintf(name, sizeof(name), "world_%u_%u", from, to);
-			error = flx_lane_init(&shared->lanes[from * count + to], name,
-					      world->conf.lane_size, -1,
-					      &shared->workers[from]->chunks);
-			if (error)
-				return error;
-		}
-	}
-	return 0;
-}
-
-static int make_workers(struct flx_world *world)
-{
-	struct flx_shared *shared = &world->shared;
-	uint32_t count = shared->worker_count;
-	uint32_t keep = RTE_MIN(4u * FLX_CREDIT_BLOCK, world->conf.credits / (2 * count));
-
-	shared->workers = calloc(count, sizeof(*shared->workers));
-	shared->lanes =
-		flx_memory_alloc("lanes", (size_t)count * count * sizeof(*shared->lanes), -1);
-	shared->routes = flx_routes_alloc(world->registry.group_count, count);
-	if (!shared->workers || !shared->lanes || !shared->routes)
-		return -ENOMEM;
-	for (uint32_t w = 0; w < count; w++) {
-		shared->workers[w] = flx_worker_alloc(shared, w, -1, world->conf.credits, keep);
-		if (!shared->workers[w])
-			return -ENOMEM;
-	}
-	return make_lanes(world);
-}
-
 int flx_world_init(struct flx_world *world, const struct flx_program *program,
 		   const struct flx_world_conf *conf)
 {
 	struct flx_shared *shared = &world->shared;
+	const struct flx_workers_conf workers = {
+		.name = "world", .lane_size = conf->lane_size, .credits = conf->credits};
 	int error;
 
 	*world = (struct flx_world){.conf = *conf};
@@ -74,14 +33,13 @@ int flx_world_init(struct flx_world *world, const struct flx_program *program,
 	shared->worker_count = conf->workers;
 	shared->start_tsc = rte_rdtsc();
 	shared->tsc_hz = conf->tsc_hz ? conf->tsc_hz : rte_get_tsc_hz();
-	flx_credit_pool_init(&shared->credits, conf->credits);
 	/* No cache: what is free is in the pool, so that it runs dry when it is meant to. */
 	shared->pool = rte_pktmbuf_pool_create(
 		"world", conf->buffers, 0, sizeof(struct flx_msg) - sizeof(struct rte_mbuf),
 		(uint16_t)(RTE_PKTMBUF_HEADROOM + conf->buffer_data), SOCKET_ID_ANY);
 	error = shared->pool ? make_contexts(world) : -ENOMEM;
 	if (!error)
-		error = make_workers(world);
+		error = flx_workers_alloc(shared, &workers);
 	if (error)
 		flx_world_fini(world);
 	return error;
@@ -91,15 +49,8 @@ void flx_world_fini(struct flx_world *world)
 {
 	struct flx_shared *shared = &world->shared;
 
-	for (uint32_t i = 0; shared->lanes && i < shared->worker_count * shared->worker_count; i++)
-		if (shared->lanes[i].ring)
-			flx_lane_fini(&shared->lanes[i]);
-	for (uint32_t w = 0; shared->workers && w < shared->worker_count; w++)
-		flx_worker_free(shared->workers[w]);
+	flx_workers_free(shared);
 	flx_contexts_close(shared);
-	free(shared->workers);
-	flx_memory_free(shared->lanes);
-	flx_routes_free(shared->routes);
 	rte_mempool_free(shared->pool);
 	flx_registry_fini(&world->registry);
 }
@@ -111,6 +62,16 @@ uint16_t flx_world_number(const struct flx_world *world, const char *id)
 			return (uint16_t)f;
 	fprintf(stderr, "no fluxion %s\n", id);
 	abort();
+}
+
+void flx_world_place(struct flx_world *world, uint32_t group, uint32_t slice, uint32_t owner)
+{
+	struct flx_shared *shared = &world->shared;
+
+	flx_route_set(&shared->routes->route[group], slice, owner);
+	for (uint32_t w = 0; w < shared->worker_count; w++)
+		flx_flag_set(&shared->workers[w]->mover.flags[group], slice,
+			     w == owner ? FLX_SLICE_LIVE : FLX_SLICE_DEPARTED);
 }
 
 void flx_world_inject(struct flx_world *world, uint32_t index, uint16_t number,

@@ -33,6 +33,9 @@ void flx_world_fini(struct flx_world *world);
 /* Number of fluxion @id; stops the process when the program has none. */
 uint16_t flx_world_number(const struct flx_world *world, const char *id);
 
+/* Slice @slice of group @group is worker @owner's, before any message was sent. */
+void flx_world_place(struct flx_world *world, uint32_t group, uint32_t slice, uint32_t owner);
+
 /*
  * flx_world_inject - bring @count messages for fluxion @number in at worker @index, as RX would
  * The caller has made sure of the credits (flx_purse_has). They count as received by port 0.

@@ -39,6 +39,7 @@ static void write_token(struct hand *hand, struct sim_token *token, uint32_t flo
 	token->flow = flow;
 	token->hops = hand->token.hops - 1;
 	token->keyless = flx_random_chance(&sim->random, sim->shape.keyless_pct);
+	sim_token_lead(&sim->oracle, token, hand->fluxion, &hand->token);
 	sim_token_seal(&sim->oracle, token, source);
 }
 

@@ -41,10 +41,13 @@ static void print_shape(void)
 	const struct sim_shape *shape = &sim.shape;
 
 	printf("seed %" PRIu64 ": %u workers, lanes of %u, %u credits, %u buffers, %u fluxions, %u "
-	       "keys, %u steps%s%s; %" PRIu64 " turns, %" PRIu64 " injected, %" PRIu64 " sends\n",
+	       "keys, %u steps%s%s; %" PRIu64 " turns, %" PRIu64 " injected, %" PRIu64 " sends, "
+	       "%" PRIu64 " slices moved, %" PRIu64 " back, %" PRIu64 " parked, %" PRIu64
+	       " turns held\n",
 	       sim.seed, shape->workers, shape->lane_size, shape->credits, shape->buffers,
 	       shape->fluxions, shape->keys, shape->steps, shape->moved ? ", moved" : "",
-	       shape->abandoned ? ", abandoned" : "", sim.turns, sim.injected, sim.oracle.next_id);
+	       shape->abandoned ? ", abandoned" : "", sim.turns, sim.injected, sim.oracle.next_id,
+	       sim.moved, sim.moved_back, sim.parked, sim.held);
 }
 
 static bool run(uint64_t seed, bool verbose)
@@ -84,7 +87,8 @@ int main(int argc, char **argv)
 						{"runs", required_argument, NULL, 'r'},
 						{"verbose", no_argument, NULL, 'v'},
 						{0}};
-	uint64_t first = 0, runs = 0, done = 0, sends = 0;
+	uint64_t first = 0, runs = 0, done = 0, sends = 0, moved = 0, back = 0, parked = 0,
+		 held = 0;
 	bool verbose = false, good = true;
 	int option;
 
@@ -113,9 +117,15 @@ int main(int argc, char **argv)
 	for (; done < runs && good; done++) {
 		good = run(first + done, verbose);
 		sends += sim.oracle.next_id;
+		moved += sim.moved;
+		back += sim.moved_back;
+		parked += sim.parked;
+		held += sim.held;
 	}
 	urcu_qsbr_unregister_thread();
-	printf("sim: %" PRIu64 " runs, %" PRIu64 " sends, %s\n", done, sends,
+	printf("sim: %" PRIu64 " runs, %" PRIu64 " sends, %" PRIu64 " slices moved, %" PRIu64
+	       " of them back, %" PRIu64 " messages parked, %" PRIu64 " turns held, %s\n",
+	       done, sends, moved, back, parked, held,
 	       good ? "all promises kept" : "a promise broken");
 	return good ? EXIT_SUCCESS : EXIT_FAILURE;
 }

@@ -200,7 +200,10 @@ int sim_oracle_init(struct sim_oracle *oracle, const struct flx_registry *regist
 	oracle->owed = calloc(oracle->owed_size, sizeof(*oracle->owed));
 	oracle->stamps = calloc(sources, sizeof(*oracle->stamps));
 	oracle->seen = calloc(sources * destinations, sizeof(*oracle->seen));
-	return oracle->owed && oracle->stamps && oracle->seen ? 0 : -ENOMEM;
+	memset(oracle->next, SIM_STAYS, sizeof(oracle->next));
+	oracle->ways_size = 1 << 12;
+	oracle->ways = calloc(oracle->ways_size, sizeof(*oracle->ways));
+	return oracle->owed && oracle->stamps && oracle->seen && oracle->ways ? 0 : -ENOMEM;
 }
 
 void sim_oracle_fini(struct sim_oracle *oracle)
@@ -208,18 +211,34 @@ void sim_oracle_fini(struct sim_oracle *oracle)
 	free(oracle->owed);
 	free(oracle->stamps);
 	free(oracle->seen);
+	free(oracle->ways);
 }
 
 /* -------------------------------------------------------------------------------------- sending */
 
 static uint32_t sum_of(const struct sim_token *token)
 {
-	const uint8_t *bytes = (const uint8_t *)token;
+	const struct sim_token copy = *token;
+	struct sim_token blank = copy;
+	const uint8_t *bytes = (const uint8_t *)&blank;
 	uint32_t sum = 0x811c9dc5u; /* FNV-1a */
 
-	for (size_t i = 0; i < offsetof(struct sim_token, sum); i++)
+	blank.sum = 0;
+	for (size_t i = 0; i < sizeof(blank); i++)
 		sum = (sum ^ bytes[i]) * 0x01000193u;
 	return sum;
+}
+
+void sim_token_lead(const struct sim_oracle *oracle, struct sim_token *token, uint32_t fluxion,
+		    const struct sim_token *came)
+{
+	token->way = 0;
+	if (group_of(oracle, fluxion)->mode != FLX_PLACE_LOCAL)
+		return;
+	token->origin = came->way ? came->origin : came->source;
+	token->origin_stamp = came->way ? came->origin_stamp : came->stamp;
+	/* A number to the base of one more than there are: the same for no other way of 6 steps. */
+	token->way = came->way * (SIM_FLUXIONS_MAX + 1) + fluxion + 1;
 }
 
 void sim_token_seal(struct sim_oracle *oracle, struct sim_token *token, uint32_t source)
@@ -329,16 +348,93 @@ static void check_owner(struct sim_oracle *oracle, uint32_t fluxion, uint32_t wo
 			const struct sim_token *token)
 {
 	const struct flx_group *group = group_of(oracle, fluxion);
-	uint32_t slice = group->slice, owner;
+	uint32_t slice = group->slice, owner, g;
 
 	if (group->mode == FLX_PLACE_LOCAL)
 		return;
 	if (group->mode != FLX_PLACE_SINGLE)
 		slice = oracle->slice[key_of_group(group)][key_at(group, token)];
-	owner = oracle->owner[group - oracle->registry->group][slice];
+	g = (uint32_t)(group - oracle->registry->group);
+	/* From the first that its new owner handles, the old one handles none. */
+	if (worker == oracle->next[g][slice]) {
+		oracle->owner[g][slice] = (uint8_t)worker;
+		oracle->next[g][slice] = SIM_STAYS;
+	}
+	owner = oracle->owner[g][slice];
 	if (worker != owner)
 		sim_fail(oracle, "fluxion %u, slice %u ran on worker %u; its owner is %u", fluxion,
 			 slice, worker, owner);
+}
+
+void sim_oracle_move(struct sim_oracle *oracle, uint32_t g, uint32_t slice, uint32_t to)
+{
+	oracle->next[g][slice] = (uint8_t)to;
+}
+
+void sim_oracle_moved(struct sim_oracle *oracle, uint32_t g, uint32_t slice, bool undone)
+{
+	uint32_t to = oracle->next[g][slice];
+
+	/* Else its new owner has it already; then it cannot be undone. */
+	if (to == SIM_STAYS && undone)
+		sim_fail(oracle, "group %u, slice %u ran on its new owner, and was moved back", g,
+			 slice);
+	if (to != SIM_STAYS && !undone)
+		oracle->owner[g][slice] = (uint8_t)to;
+	oracle->next[g][slice] = SIM_STAYS;
+}
+
+/* The entry of @name in a table of @size. */
+static struct sim_way *way_at(struct sim_way *ways, uint64_t size, uint64_t name)
+{
+	uint64_t at = name & (size - 1);
+
+	while (ways[at].name && ways[at].name != name)
+		at = (at + 1) & (size - 1);
+	return &ways[at];
+}
+
+static struct sim_way *find_way(struct sim_oracle *oracle, uint64_t name)
+{
+	uint64_t size = oracle->ways_size;
+
+	if (oracle->ways_used * 2 > size) {
+		struct sim_way *more = calloc(2 * size, sizeof(*more));
+
+		if (!more)
+			abort();
+		for (uint64_t i = 0; i < size; i++)
+			if (oracle->ways[i].name)
+				*way_at(more, 2 * size, oracle->ways[i].name) = oracle->ways[i];
+		free(oracle->ways);
+		oracle->ways = more;
+		oracle->ways_size = 2 * size;
+	}
+	return way_at(oracle->ways, oracle->ways_size, name);
+}
+
+/*
+ * The order of what went through fluxions without slices, from one slice to one slice by one way.
+ * Copies that were made on the way have the stamp of the original.
+ */
+static void check_way(struct sim_oracle *oracle, const struct sim_token *token, uint32_t place)
+{
+	/* splitmix64's finalizer, so that two ways share a name once in 10^19. */
+	uint64_t name = ((uint64_t)token->origin << 32 | token->way) ^ (uint64_t)place << 20;
+	struct sim_way *way;
+
+	name = (name ^ name >> 30) * 0xbf58476d1ce4e5b9u;
+	name = (name ^ name >> 27) * 0x94d049bb133111ebu;
+	name = (name ^ name >> 31) | 1;
+	way = find_way(oracle, name);
+	oracle->ways_used += way->name == 0;
+	way->name = name;
+	if (token->origin_stamp < way->stamp)
+		sim_fail(oracle,
+			 "message %" PRIu64 " came from place %u through fluxions without slices "
+			 "to place %u out of order: stamp %" PRIu64 " after %" PRIu64,
+			 token->id, token->origin, place, token->origin_stamp, way->stamp);
+	way->stamp = token->origin_stamp;
 }
 
 void sim_oracle_arrive(struct sim_oracle *oracle, uint32_t fluxion, uint32_t worker,
@@ -369,6 +465,8 @@ void sim_oracle_arrive(struct sim_oracle *oracle, uint32_t fluxion, uint32_t wor
 			 "stamp %" PRIu64 " after %" PRIu64,
 			 token->id, token->source, place, fluxion, token->stamp, *seen);
 	*seen = token->stamp;
+	if (token->way && group_of(oracle, fluxion)->mode != FLX_PLACE_LOCAL)
+		check_way(oracle, token, place);
 	check_owner(oracle, fluxion, worker, token);
 	check_context(oracle, fluxion, worker, token, context);
 }

@@ -24,7 +24,14 @@ struct sim_token {
 	uint32_t flow;	  /* 1..keys: flow that it came by; 0: made by a handler */
 	uint32_t hops;	  /* left */
 	uint32_t keyless; /* its key functions refuse */
-	uint32_t sum;	  /* of all the above: the bytes arrived whole */
+	/*
+	 * What went through fluxions without slices, which run on every worker: the place before
+	 * them, the stamp that it gave, and a hash of the way since; 0: it comes straight.
+	 */
+	uint32_t origin;
+	uint32_t way;
+	uint32_t sum; /* of all but itself: the bytes arrived whole */
+	uint64_t origin_stamp;
 };
 
 /* The key functions of a run: two of its own, and the fabric's. */
@@ -72,6 +79,15 @@ struct sim_row {
 	uint64_t errors[FLX_ERRORS];
 };
 
+/* From an origin by one way to a place. */
+struct sim_way {
+	uint64_t name;	/* hash of all three; 0: none */
+	uint64_t stamp; /* last that arrived */
+};
+
+/* Of sim_oracle.next: the slice stays. */
+#define SIM_STAYS UINT8_MAX
+
 struct sim_oracle {
 	char failure[512]; /* the first promise found broken; empty: none */
 	const struct flx_registry *registry;
@@ -82,6 +98,7 @@ struct sim_oracle {
 	uint32_t slice[SIM_KEY_COUNT][SIM_KEYS_MAX]; /* of each key, as routed */
 	uint32_t place[SIM_KEY_COUNT][SIM_KEYS_MAX]; /* of each key: its slice, numbered densely */
 	uint8_t owner[SIM_FLUXIONS_MAX][FLX_SLICES]; /* by group: the worker that must run it */
+	uint8_t next[SIM_FLUXIONS_MAX][FLX_SLICES];  /* and the one that may begin to, moving it */
 	uint32_t *owed;				     /* by id: fluxions that have yet to get it */
 	uint64_t owed_size;
 	uint64_t next_id;
@@ -89,6 +106,9 @@ struct sim_oracle {
 	uint64_t arrivals;    /* paid */
 	uint64_t *stamps;     /* by place: last stamp it gave */
 	uint64_t *seen;	      /* by source and destination place: last stamp that arrived */
+	struct sim_way *ways; /* the same for ways through fluxions without slices: a hash table */
+	uint64_t ways_size;   /* a power of two */
+	uint64_t ways_used;
 	uint64_t commits[SIM_FLUXIONS_MAX][SIM_KEYS_MAX];   /* by group and key */
 	bool there[SIM_FLUXIONS_MAX][SIM_KEYS_MAX];	    /* there is a context */
 	uint32_t committed[SIM_FLUXIONS_MAX][SIM_KEYS_MAX]; /* tick of the last commit */
@@ -115,6 +135,13 @@ uint32_t sim_place(const struct sim_oracle *oracle, uint32_t fluxion, const stru
 /* Number, stamp and sum of a token that @source sends. */
 void sim_token_seal(struct sim_oracle *oracle, struct sim_token *token, uint32_t source);
 
+/*
+ * What a token that @fluxion sends has of the way behind it, before it is sealed: when @fluxion has
+ * no slices, that of @came, the one that it got, and one step more.
+ */
+void sim_token_lead(const struct sim_oracle *oracle, struct sim_token *token, uint32_t fluxion,
+		    const struct sim_token *came);
+
 /* A sealed token was sent to the fluxions of @mask; it counts when sim_oracle_commit does. */
 void sim_oracle_send(struct sim_oracle *oracle, const struct sim_token *token, uint32_t mask);
 
@@ -132,6 +159,10 @@ void sim_oracle_undo(struct sim_oracle *oracle);
  */
 void sim_oracle_end(struct sim_oracle *oracle, uint32_t fluxion, uint32_t worker,
 		    const struct sim_token *token, uint32_t error, bool deletes);
+
+/* Slice @slice of group @g begins to move to @to; and has done so, or (@undone) stays. */
+void sim_oracle_move(struct sim_oracle *oracle, uint32_t g, uint32_t slice, uint32_t to);
+void sim_oracle_moved(struct sim_oracle *oracle, uint32_t g, uint32_t slice, bool undone);
 
 /* Contexts that group @g has, and those of them whose time is over at @now. */
 void sim_oracle_contexts(const struct sim_oracle *oracle, uint32_t g, uint64_t *there,

@@ -14,7 +14,8 @@ enum graph {
 
 static const char *const tags[] = {"red", "green", "blue"};
 
-void sim_shape_draw(struct sim_shape *shape, struct flx_random *random, struct flx_random *extra)
+void sim_shape_draw(struct sim_shape *shape, struct flx_random *random, struct flx_random *extra,
+		    struct flx_random *moves)
 {
 	bool calm = flx_random_chance(random, 30); /* nothing fails: long chains, full lanes */
 
@@ -41,6 +42,10 @@ void sim_shape_draw(struct sim_shape *shape, struct flx_random *random, struct f
 	shape->delete_pct = flx_random_chance(extra, 30) ? 0 : flx_random_below(extra, 30);
 	shape->keep_pct = flx_random_between(extra, 1, 30);
 	shape->tick_pct = flx_random_below(extra, 30);
+	shape->move_pct = flx_random_chance(moves, 15) ? 0 : flx_random_below(moves, 40);
+	shape->undo_pct = flx_random_chance(moves, 40) ? 0 : flx_random_below(moves, 10);
+	shape->reap_pct = flx_random_between(moves, 1, 60);
+	shape->sleep_pct = flx_random_below(moves, 80);
 	/* From the least that the fabric starts with to four times that. */
 	shape->credits = shape->workers * 4 * FLX_CREDIT_BLOCK * flx_random_between(random, 1, 4);
 	/* Enough for all credits, or so few that there are none left where a credit is. */

@@ -8,9 +8,11 @@
 
 /*
  * Rounds, of one turn of every worker, in which no message is handled although some are in flight.
- * Two are enough: one for what is staged to reach the ring, one for it to be taken.
+ * Two are enough: one for what is staged to reach the ring, one for it to be taken. While slices
+ * move they may wait for as many of each state of a move.
  */
-#define IDLE_ROUNDS_MAX 2
+#define IDLE_ROUNDS_MAX	       2
+#define IDLE_ROUNDS_MAX_MOVING (2 * FLX_MOVE_STATES)
 
 /* Headers of a flow, as far as flx_key_flow reads them, in front of the token. */
 #define L2_SIZE 14
@@ -43,11 +45,11 @@ static void spread_slices(struct sim *sim)
 	for (uint32_t g = 0; g < routes->group_count; g++)
 		for (uint32_t s = 0; s < FLX_SLICES; s++) {
 			if (sim->shape.moved)
-				routes->route[g].owner[s] =
-					(uint8_t)flx_random_below(&sim->random, sim->shape.workers);
+				flx_world_place(&sim->world, g, s,
+						flx_random_below(&sim->random, sim->shape.workers));
 			/* Cast whole: gcc widens the branches when it sanitizes. */
 			sim->oracle.owner[g][s] =
-				(uint8_t)(sim->shape.moved ? routes->route[g].owner[s]
+				(uint8_t)(sim->shape.moved ? flx_route_owner(&routes->route[g], s)
 							   : s % sim->shape.workers);
 		}
 }
@@ -80,6 +82,8 @@ static int set_up(struct sim *sim)
 		sim->chunks[w] = free_chunks(sim->world.shared.workers[w]);
 	}
 	sim->injected = sim->turns = sim->tsc = 0;
+	sim->moved = sim->moved_back = sim->parked = sim->held = 0;
+	memset(sim->moving, 0, sizeof(sim->moving));
 	return 0;
 }
 
@@ -112,16 +116,47 @@ static void check_ledger(struct sim *sim)
 static void turn(struct sim *sim, uint32_t w)
 {
 	/* A batch per lane and a batch per fluxion: no chain keeps the others waiting for long. */
-	const uint32_t most = FLX_BATCH * (sim->shape.workers - 1 + sim->shape.fluxions);
+	const uint64_t most =
+		FLX_BATCH * (sim->shape.workers - 1 + sim->shape.fluxions) + sim_moves_due(sim, w);
 	uint64_t before = sim->oracle.arrivals;
 
 	sim->world.shared.workers[w]->now_tsc = sim->world.shared.start_tsc + sim->tsc;
 	flx_worker_turn(sim->world.shared.workers[w]);
 	sim->turns++;
 	if (sim->oracle.arrivals - before > most)
-		sim_fail(&sim->oracle, "a turn handled %" PRIu64 " messages; %u are the most",
+		sim_fail(&sim->oracle,
+			 "a turn handled %" PRIu64 " messages; %" PRIu64 " are the most",
 			 sim->oracle.arrivals - before, most);
 	check_conservation(sim);
+	sim_moves_check(sim, false);
+}
+
+/* A worker that has nothing to do may fall asleep, as flx_worker_run lets it. */
+static void rest(struct sim *sim, uint32_t w)
+{
+	struct flx_worker *worker = sim->world.shared.workers[w];
+
+	if (!flx_random_chance(&sim->moves, sim->shape.sleep_pct))
+		return;
+	flx_idle_announce(&worker->idle);
+	if (flx_worker_has_work(worker))
+		flx_idle_retract(&worker->idle);
+	else
+		atomic_store(&worker->pulse.away, 1);
+}
+
+/* Whether it is awake, or was woken. */
+static bool awake(struct sim *sim, uint32_t w)
+{
+	struct flx_worker *worker = sim->world.shared.workers[w];
+
+	if (!atomic_load(&worker->pulse.away))
+		return true;
+	if (atomic_load(&worker->idle.parked) && !flx_random_chance(&sim->moves, 5))
+		return false;
+	flx_idle_retract(&worker->idle);
+	atomic_store(&worker->pulse.away, 0);
+	return true;
 }
 
 static void write_flow(struct flx_msg *msg, uint32_t flow, uint32_t slice)
@@ -168,6 +203,7 @@ static void inject(struct sim *sim)
 	struct flx_msg *msgs[FLX_BATCH];
 
 	if ((worker->congested && !flx_random_chance(&sim->random, 10)) ||
+	    atomic_load(&sim->world.shared.hold) || atomic_load(&worker->pulse.away) ||
 	    !flx_purse_has(&worker->purse, wanted))
 		return;
 	while (count < wanted && (msgs[count] = receive(sim, w, f)) != NULL)
@@ -202,34 +238,59 @@ static void step(struct sim *sim)
 	uint32_t w = flx_random_below(&sim->random, sim->shape.workers);
 
 	pass_time(sim);
-
+	sim_moves_step(sim);
 	if (flx_random_chance(&sim->random, sim->shape.inject_pct))
 		inject(sim);
 	if (sim->pause[w]) {
 		sim->pause[w]--;
 		return;
 	}
+	if (!awake(sim, w))
+		return;
 	turn(sim, w);
 	if (flx_random_chance(&sim->random, sim->shape.pause_pct))
 		sim->pause[w] = flx_random_between(&sim->random, 5, 60);
+	rest(sim, w);
 }
 
-/* Injection has stopped: all that is in flight must end, and something must move all the time. */
+/* Messages handled, and those parked, ever. */
+static uint64_t progress(const struct sim *sim)
+{
+	uint64_t sum = sim->oracle.arrivals;
+
+	for (uint32_t w = 0; w < sim->shape.workers; w++)
+		sum += sim->world.shared.workers[w]->stats->parked;
+	return sum;
+}
+
+static bool all_done(const struct sim *sim)
+{
+	return !sim->oracle.outstanding && !flx_migrate_under_way(&sim->world.shared.migrate);
+}
+
+/*
+ * Injection has stopped: all that is in flight must end, moves too, and something must go on all the
+ * time.
+ */
 static void drain(struct sim *sim)
 {
 	uint32_t idle_rounds = 0;
 
-	while (sim->oracle.outstanding && !failed(sim)) {
-		pass_time(sim);
-		uint64_t before = sim->oracle.arrivals;
+	while (!all_done(sim) && !failed(sim)) {
+		bool moving = flx_migrate_under_way(&sim->world.shared.migrate) != 0;
+		uint64_t before = progress(sim);
 		uint32_t first = flx_random_below(&sim->random, sim->shape.workers);
 
+		pass_time(sim);
+		sim_moves_reap(sim);
 		for (uint32_t i = 0; i < sim->shape.workers && !failed(sim); i++)
-			turn(sim, (first + i) % sim->shape.workers);
-		idle_rounds = sim->oracle.arrivals == before ? idle_rounds + 1 : 0;
-		if (idle_rounds > IDLE_ROUNDS_MAX && sim->oracle.outstanding)
-			sim_fail(&sim->oracle, "%" PRIu64 " messages in flight do not move",
-				 sim->oracle.outstanding);
+			if (awake(sim, (first + i) % sim->shape.workers))
+				turn(sim, (first + i) % sim->shape.workers);
+		idle_rounds = progress(sim) == before ? idle_rounds + 1 : 0;
+		if (idle_rounds > (moving ? IDLE_ROUNDS_MAX_MOVING : IDLE_ROUNDS_MAX) &&
+		    !all_done(sim))
+			sim_fail(&sim->oracle, "%" PRIu64 " messages in flight do not move%s",
+				 sim->oracle.outstanding, moving ? ", nor do slices" : "");
 	}
 }
 
@@ -279,6 +340,8 @@ static void check_rest(struct sim *sim)
 
 	check_conservation(sim);
 	check_ledger(sim);
+	if (!sim->shape.abandoned)
+		sim_moves_check(sim, true);
 	for (uint32_t w = 0; w < sim->shape.workers; w++)
 		if (free_chunks(sim->world.shared.workers[w]) != sim->chunks[w])
 			sim_fail(oracle,
@@ -301,7 +364,8 @@ bool sim_run(struct sim *sim, uint64_t seed)
 	sim->seed = seed;
 	sim->random = (struct flx_random){.state = seed};
 	sim->extra = (struct flx_random){.state = ~seed};
-	sim_shape_draw(&sim->shape, &sim->random, &sim->extra);
+	sim->moves = (struct flx_random){.state = seed ^ 0x6d6f766573};
+	sim_shape_draw(&sim->shape, &sim->random, &sim->extra, &sim->moves);
 	sim_program_draw(sim);
 	error = set_up(sim);
 	if (error) {

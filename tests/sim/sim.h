@@ -46,6 +46,10 @@ struct sim_shape {
 	uint32_t delete_pct;  /* of the calls with a context: end it */
 	uint32_t keep_pct;    /* of the steps: a turn of the store's keeper */
 	uint32_t tick_pct;    /* of the steps: time goes on, by up to 32 ticks */
+	uint32_t move_pct;    /* of the steps: a move is asked for */
+	uint32_t undo_pct;    /* of the steps: one that is under way shall be undone */
+	uint32_t reap_pct;    /* of the steps: the control thread looks for moves that have ended */
+	uint32_t sleep_pct;   /* of the pauses of a worker without work: it sleeps until woken */
 	bool moved;	      /* slices belong to workers at random, not by the static spread */
 	bool abandoned;	      /* stopped at once, not drained */
 };
@@ -64,6 +68,7 @@ struct sim {
 	bool verbose;
 	struct flx_random random;
 	struct flx_random extra; /* of what came later: seeds of before play as they did */
+	struct flx_random moves; /* of what came after that: moves */
 	struct sim_shape shape;
 	struct sim_program program;
 	struct flx_world world;
@@ -73,18 +78,32 @@ struct sim {
 	uint32_t chunks[SIM_WORKERS_MAX]; /* free at the start */
 	uint64_t injected;
 	uint64_t turns;
-	uint64_t tsc; /* the time: cycles since the start */
+	uint64_t moved; /* slices, and of them those that were taken back */
+	uint64_t moved_back;
+	uint64_t parked; /* messages */
+	uint64_t held;	 /* turns that ended while nobody might admit any */
+	uint8_t moving[SIM_FLUXIONS_MAX][FLX_SLICES]; /* by group: under way, in that move and 1 */
+	uint64_t tsc;				      /* the time: cycles since the start */
 };
 
 /* The run that handlers and key functions belong to: they get no argument of ours. */
 extern struct sim *sim_now;
 
 /* Draws the shape, then the program, from the seed. */
-void sim_shape_draw(struct sim_shape *shape, struct flx_random *random, struct flx_random *extra);
+void sim_shape_draw(struct sim_shape *shape, struct flx_random *random, struct flx_random *extra,
+		    struct flx_random *moves);
 void sim_program_draw(struct sim *sim);
 
 /* The handler of every fluxion. */
 int sim_handler(struct flx_call *call, struct flx_msg *msg, void *context);
+
+/* moves.c: what the control thread does in a step; and all of it until no move is under way. */
+void sim_moves_step(struct sim *sim);
+void sim_moves_reap(struct sim *sim);
+/* At any time: no slice may be handled by two workers. At rest: by the one that it is routed to. */
+void sim_moves_check(struct sim *sim, bool at_rest);
+/* Messages that worker @w may handle in its next turn because they were parked. */
+uint64_t sim_moves_due(const struct sim *sim, uint32_t w);
 
 /* One run; false when a promise was broken, and sim->oracle.failure says which. */
 bool sim_run(struct sim *sim, uint64_t seed);

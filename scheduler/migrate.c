@@ -1,0 +1,595 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "scheduler/migrate.h"
+
+#include <errno.h>
+
+#include "fabric/memory.h"
+
+/* --------------------------------------------------------------------------------------- set-up */
+
+int flx_mover_init(struct flx_mover *mover, uint32_t group_count, uint32_t worker_count,
+		   uint32_t index, struct flx_chunk_pool *chunks, int numa)
+{
+	mover->flags = flx_flags_alloc(group_count, worker_count, index, numa);
+	if (!mover->flags)
+		return -ENOMEM;
+	for (uint32_t m = 0; m < FLX_MOVES_MAX; m++) {
+		mover->parking[m] = (struct flx_parking){0};
+		flx_fifo_init(&mover->parking[m].queue, chunks);
+	}
+	mover->parked_count = 0;
+	atomic_init(&mover->outgoing, 0);
+	atomic_init(&mover->incoming, 0);
+	return 0;
+}
+
+void flx_mover_fini(struct flx_mover *mover)
+{
+	flx_flags_free(mover->flags);
+	mover->flags = NULL;
+}
+
+int flx_migrate_init(struct flx_migrate *migrate)
+{
+	for (uint32_t m = 0; m < FLX_MOVES_MAX; m++) {
+		struct flx_move *move = &migrate->move[m];
+
+		move->mark = flx_memory_alloc(
+			"marks", migrate->registry->fluxion_count * sizeof(*move->mark), -1);
+		if (!move->mark)
+			return -ENOMEM;
+		atomic_init(&move->state, FLX_MOVE_FREE);
+		atomic_init(&move->undo, 0);
+	}
+	return 0;
+}
+
+void flx_migrate_fini(struct flx_migrate *migrate)
+{
+	for (uint32_t m = 0; m < FLX_MOVES_MAX; m++) {
+		flx_memory_free(migrate->move[m].mark);
+		migrate->move[m].mark = NULL;
+	}
+}
+
+const char *flx_move_state_name(enum flx_move_state state)
+{
+	static const char *const names[FLX_MOVE_STATES] = {
+		[FLX_MOVE_FREE] = "free",
+		[FLX_MOVE_REQUESTED] = "requested",
+		[FLX_MOVE_ANNOUNCED] = "announced",
+		[FLX_MOVE_ROUTED] = "routed",
+		[FLX_MOVE_LANES_IN] = "lanes in",
+		[FLX_MOVE_VECTORS] = "vectors",
+		[FLX_MOVE_LOCALS] = "locals",
+		[FLX_MOVE_LANES_OUT] = "lanes out",
+		[FLX_MOVE_HANDED] = "handed over",
+		[FLX_MOVE_DONE] = "done",
+		[FLX_MOVE_BACK_ROUTED] = "back, routed",
+		[FLX_MOVE_BACK_LANES] = "back, lanes",
+		[FLX_MOVE_BACK_VECTORS] = "back, vectors",
+		[FLX_MOVE_BACK_PASSING] = "back, passing",
+		[FLX_MOVE_BACK_GIVEN] = "back, given",
+		[FLX_MOVE_BACK_TAKEN] = "back, taken",
+		[FLX_MOVE_BACK_CLEARED] = "back, cleared",
+		[FLX_MOVE_UNDONE] = "undone",
+	};
+
+	return names[state];
+}
+
+/* ---------------------------------------------------------------------------- common to all steps */
+
+/* The next state. Release: who acts in it finds all that was done in the ones before. */
+static void enter(struct flx_move *move, enum flx_move_state state, uint64_t now_tsc)
+{
+	atomic_store_explicit(&move->since_tsc, now_tsc, memory_order_relaxed);
+	atomic_store_explicit(&move->state, state, memory_order_release);
+}
+
+static void note_waiting(struct flx_move *move, uint64_t workers)
+{
+	atomic_store_explicit(&move->waiting, workers, memory_order_relaxed);
+}
+
+static void set_bit(_Atomic uint64_t *word, uint32_t bit)
+{
+	atomic_fetch_or_explicit(word, 1ull << bit, memory_order_release);
+}
+
+static void clear_bit(_Atomic uint64_t *word, uint32_t bit)
+{
+	atomic_fetch_and_explicit(word, ~(1ull << bit), memory_order_relaxed);
+}
+
+static struct flx_lane *lane_of(const struct flx_migrate *migrate, uint32_t from, uint32_t to)
+{
+	return &migrate->lanes[from * migrate->worker_count + to];
+}
+
+static void set_flags(const struct flx_migrate *migrate, uint32_t index,
+		      const struct flx_move_request *request, uint32_t flag)
+{
+	struct flx_flags *flags = &migrate->worker[index].mover->flags[request->group];
+
+	for (uint32_t i = 0; i < request->slice_count; i++)
+		flx_flag_set(flags, request->slice[i], flag);
+}
+
+static void set_routes(const struct flx_migrate *migrate, const struct flx_move_request *request,
+		       uint32_t owner)
+{
+	struct flx_route *route = &migrate->routes->route[request->group];
+
+	for (uint32_t i = 0; i < request->slice_count; i++)
+		flx_route_set(route, request->slice[i], owner);
+}
+
+/* A grace period for all workers but the source, which has seen what it has done itself. */
+static void begin_grace(const struct flx_migrate *migrate, struct flx_move *move)
+{
+	uint64_t all = migrate->worker_count == 64 ? ~0ull : (1ull << migrate->worker_count) - 1;
+
+	flx_grace_begin(&move->grace, migrate->epoch, all & ~(1ull << move->request.from));
+}
+
+static bool grace_passed(const struct flx_migrate *migrate, struct flx_move *move)
+{
+	for (uint64_t left = move->grace.waiting; left; left &= left - 1) {
+		uint32_t w = (uint32_t)__builtin_ctzll(left);
+
+		flx_grace_look(&move->grace, w, migrate->worker[w].pulse);
+	}
+	note_waiting(move, move->grace.waiting);
+	return move->grace.waiting == 0;
+}
+
+/* Counts of the lanes of worker @index, into it or out of it, as they are now. */
+static void note_lanes(const struct flx_migrate *migrate, struct flx_move *move, uint32_t index,
+		       bool into)
+{
+	for (uint32_t w = 0; w < migrate->worker_count; w++)
+		if (w != index)
+			move->put[w] = flx_lane_put_count(into ? lane_of(migrate, w, index)
+							       : lane_of(migrate, index, w));
+}
+
+static bool lanes_taken(const struct flx_migrate *migrate, struct flx_move *move, uint32_t index,
+			bool into)
+{
+	uint64_t waiting = 0;
+
+	for (uint32_t w = 0; w < migrate->worker_count; w++) {
+		const struct flx_lane *lane =
+			into ? lane_of(migrate, w, index) : lane_of(migrate, index, w);
+
+		if (w != index && flx_lane_taken_count(lane) < move->put[w])
+			waiting |= 1ull << (into ? index : w);
+	}
+	note_waiting(move, waiting);
+	return waiting == 0;
+}
+
+/*
+ * Fluxions of the group that moves; or those that have no slices, which run where they are sent, the
+ * fabric's own among them.
+ */
+static bool concerns(const struct flx_migrate *migrate, uint32_t fluxion, uint32_t group,
+		     bool locals)
+{
+	const struct flx_fluxion_entry *entry = &migrate->registry->fluxion[fluxion];
+
+	if (entry->mode == FLX_PLACE_LOCAL)
+		return locals;
+	return !locals && entry->group == group;
+}
+
+static void mark_vectors(const struct flx_migrate *migrate, struct flx_move *move, uint32_t index,
+			 bool locals)
+{
+	const struct flx_fifo *vectors = migrate->worker[index].vectors;
+
+	for (uint32_t f = FLX_FLUXION_NONE + 1; f < migrate->registry->fluxion_count; f++)
+		if (concerns(migrate, f, move->request.group, locals))
+			move->mark[f] = flx_fifo_mark(&vectors[f]);
+}
+
+static bool vectors_passed(const struct flx_migrate *migrate, struct flx_move *move, uint32_t index,
+			   bool locals)
+{
+	const struct flx_fifo *vectors = migrate->worker[index].vectors;
+
+	note_waiting(move, 1ull << index);
+	for (uint32_t f = FLX_FLUXION_NONE + 1; f < migrate->registry->fluxion_count; f++)
+		if (concerns(migrate, f, move->request.group, locals) &&
+		    !flx_fifo_passed(&vectors[f], move->mark[f]))
+			return false;
+	return true;
+}
+
+/* --------------------------------------------------------------------------------- the way there */
+
+static void announce(struct flx_migrate *migrate, struct flx_move *move, uint32_t number,
+		     uint64_t now_tsc)
+{
+	const struct flx_move_request *request = &move->request;
+
+	set_flags(migrate, request->to, request, FLX_SLICE_ARRIVING + number);
+	/* The target looks at this bit only where it parks or is handed something. */
+	set_bit(&migrate->worker[request->to].mover->incoming, number);
+	begin_grace(migrate, move);
+	enter(move, FLX_MOVE_ANNOUNCED, now_tsc);
+}
+
+static void reroute(struct flx_migrate *migrate, struct flx_move *move, uint64_t now_tsc)
+{
+	set_routes(migrate, &move->request, move->request.to);
+	move->times.routed_tsc = now_tsc;
+	begin_grace(migrate, move);
+	enter(move, FLX_MOVE_ROUTED, now_tsc);
+}
+
+static void mark_locals(struct flx_migrate *migrate, struct flx_move *move, uint64_t now_tsc)
+{
+	move->locals_left = migrate->registry->locals_depth;
+	mark_vectors(migrate, move, move->request.from, true);
+	enter(move, FLX_MOVE_LOCALS, now_tsc);
+}
+
+/* True when what the slices have sent to fluxions without slices has left those as well. */
+static bool locals_passed(const struct flx_migrate *migrate, struct flx_move *move)
+{
+	while (move->locals_left) {
+		if (!vectors_passed(migrate, move, move->request.from, true))
+			return false;
+		/* What the first of a chain has sent lies before the second now. */
+		if (--move->locals_left)
+			mark_vectors(migrate, move, move->request.from, true);
+	}
+	return true;
+}
+
+static void note_out(struct flx_migrate *migrate, struct flx_move *move, uint64_t now_tsc)
+{
+	uint32_t from = move->request.from;
+
+	note_lanes(migrate, move, from, false);
+	for (uint32_t p = 0; p < migrate->port_count; p++)
+		move->frames[p] = flx_fifo_mark(migrate->worker[from].frames[p]);
+	enter(move, FLX_MOVE_LANES_OUT, now_tsc);
+}
+
+static bool out_taken(const struct flx_migrate *migrate, struct flx_move *move)
+{
+	uint32_t from = move->request.from;
+
+	if (!lanes_taken(migrate, move, from, false))
+		return false;
+	for (uint32_t p = 0; p < migrate->port_count; p++)
+		if (!flx_fifo_passed(migrate->worker[from].frames[p], move->frames[p])) {
+			note_waiting(move, 1ull << from);
+			return false;
+		}
+	return true;
+}
+
+static void hand_over(struct flx_migrate *migrate, struct flx_move *move, uint32_t number,
+		      uint64_t now_tsc)
+{
+	const struct flx_move_request *request = &move->request;
+
+	set_flags(migrate, request->from, request, FLX_SLICE_DEPARTED);
+	clear_bit(&migrate->worker[request->from].mover->outgoing, number);
+	note_waiting(move, 1ull << request->to);
+	move->times.handed_tsc = now_tsc;
+	enter(move, FLX_MOVE_HANDED, now_tsc);
+	flx_idle_wake(migrate->worker[request->to].idle);
+}
+
+/* ---------------------------------------------------------------------------------- the way back */
+
+/* Nothing was routed to the target yet: only its flags know of the move. */
+static void withdraw(struct flx_migrate *migrate, struct flx_move *move, uint32_t number,
+		     uint64_t now_tsc)
+{
+	const struct flx_move_request *request = &move->request;
+
+	set_flags(migrate, request->to, request, FLX_SLICE_DEPARTED);
+	clear_bit(&migrate->worker[request->to].mover->incoming, number);
+	clear_bit(&migrate->worker[request->from].mover->outgoing, number);
+	enter(move, FLX_MOVE_UNDONE, now_tsc);
+}
+
+static void route_back(struct flx_migrate *migrate, struct flx_move *move, uint32_t number,
+		       uint64_t now_tsc)
+{
+	const struct flx_move_request *request = &move->request;
+
+	set_flags(migrate, request->from, request, FLX_SLICE_ARRIVING + number);
+	set_bit(&migrate->worker[request->from].mover->incoming, number);
+	set_routes(migrate, request, request->from);
+	begin_grace(migrate, move);
+	enter(move, FLX_MOVE_BACK_ROUTED, now_tsc);
+}
+
+/*
+ * The account of what an undo hands over: as if it went by a lane, so that each worker's own stays
+ * whole. @sign 1: the elements of @fifo arrive at this worker, -1: it never had them.
+ */
+static void count_arrived(struct flx_stats *stats, const struct flx_fifo *fifo, int sign)
+{
+	uint32_t counts[FLX_FLUXION_FIRST + FLX_FLUXIONS_MAX] = {0};
+
+	flx_fifo_count(fifo, counts);
+	for (uint32_t f = 0; f < stats->fluxion_count; f++)
+		stats->fluxion[f].arrived += (uint64_t)((int64_t)counts[f] * sign);
+}
+
+/* The target's part: what it has parked is its own no longer. */
+static void give(struct flx_migrate *migrate, struct flx_move *move, uint32_t number,
+		 uint64_t now_tsc)
+{
+	const struct flx_migrate_worker *target = &migrate->worker[move->request.to];
+	struct flx_parking *parking = &target->mover->parking[number];
+
+	move->given = parking->queue;
+	*parking = (struct flx_parking){0};
+	flx_fifo_init(&parking->queue, target->chunks);
+	target->mover->parked_count -= move->given.count;
+	target->stats->put += move->given.count;
+	count_arrived(target->stats, &move->given, -1);
+	set_flags(migrate, move->request.to, &move->request, FLX_SLICE_DEPARTED);
+	note_waiting(move, 1ull << move->request.from);
+	enter(move, FLX_MOVE_BACK_GIVEN, now_tsc);
+}
+
+/* The source's: before what it has parked itself. The target does not touch it meanwhile. */
+static void inherit(struct flx_migrate *migrate, struct flx_move *move, uint32_t number,
+		    uint64_t now_tsc)
+{
+	const struct flx_migrate_worker *source = &migrate->worker[move->request.from];
+	struct flx_parking *parking = &source->mover->parking[number];
+	struct flx_fifo all;
+
+	flx_fifo_init(&all, source->chunks);
+	flx_fifo_copy(&all, source->chunks, &move->given);
+	flx_fifo_copy(&all, source->chunks, &parking->queue);
+	flx_fifo_fini(&parking->queue, source->chunks);
+	parking->queue = all;
+	parking->count += move->given.count;
+	source->mover->parked_count += move->given.count;
+	source->stats->taken += move->given.count;
+	count_arrived(source->stats, &move->given, 1);
+	enter(move, FLX_MOVE_BACK_TAKEN, now_tsc);
+	flx_idle_wake(migrate->worker[move->request.to].idle);
+}
+
+/* ------------------------------------------------------------------------------------ the machine */
+
+/* One step of the source of move @number; false: it has to wait. */
+static bool step(struct flx_migrate *migrate, uint32_t number, uint64_t now_tsc)
+{
+	struct flx_move *move = &migrate->move[number];
+	uint32_t from = move->request.from, to = move->request.to;
+	bool undo = atomic_load_explicit(&move->undo, memory_order_relaxed);
+
+	switch (flx_migrate_state(migrate, number)) {
+	case FLX_MOVE_REQUESTED:
+		if (undo)
+			withdraw(migrate, move, number, now_tsc);
+		else
+			announce(migrate, move, number, now_tsc);
+		return true;
+	case FLX_MOVE_ANNOUNCED:
+		if (undo)
+			withdraw(migrate, move, number, now_tsc);
+		else if (grace_passed(migrate, move))
+			reroute(migrate, move, now_tsc);
+		else
+			return false;
+		return true;
+	case FLX_MOVE_ROUTED:
+		if (!grace_passed(migrate, move))
+			return false;
+		note_lanes(migrate, move, from, true);
+		enter(move, FLX_MOVE_LANES_IN, now_tsc);
+		return true;
+	case FLX_MOVE_LANES_IN:
+		if (!lanes_taken(migrate, move, from, true))
+			return false;
+		mark_vectors(migrate, move, from, false);
+		enter(move, FLX_MOVE_VECTORS, now_tsc);
+		return true;
+	case FLX_MOVE_VECTORS:
+		if (!vectors_passed(migrate, move, from, false))
+			return false;
+		mark_locals(migrate, move, now_tsc);
+		return true;
+	case FLX_MOVE_LOCALS:
+		if (!locals_passed(migrate, move))
+			return false;
+		note_out(migrate, move, now_tsc);
+		return true;
+	case FLX_MOVE_LANES_OUT:
+		if (undo)
+			route_back(migrate, move, number, now_tsc);
+		else if (out_taken(migrate, move))
+			hand_over(migrate, move, number, now_tsc);
+		else
+			return false;
+		return true;
+	case FLX_MOVE_BACK_ROUTED:
+		if (!grace_passed(migrate, move))
+			return false;
+		note_lanes(migrate, move, to, true);
+		enter(move, FLX_MOVE_BACK_LANES, now_tsc);
+		return true;
+	case FLX_MOVE_BACK_LANES:
+		if (!lanes_taken(migrate, move, to, true))
+			return false;
+		enter(move, FLX_MOVE_BACK_VECTORS, now_tsc);
+		flx_idle_wake(migrate->worker[to].idle);
+		return true;
+	case FLX_MOVE_BACK_GIVEN:
+		inherit(migrate, move, number, now_tsc);
+		return true;
+	case FLX_MOVE_BACK_CLEARED:
+		/* From here on we drain what we have parked, as a target. */
+		clear_bit(&migrate->worker[from].mover->outgoing, number);
+		return false;
+	default:
+		return false; /* the target's turn */
+	}
+}
+
+void flx_migrate_advance(struct flx_migrate *migrate, uint32_t index, uint64_t now_tsc)
+{
+	_Atomic uint64_t *outgoing = &migrate->worker[index].mover->outgoing;
+	/* Acquire: pairs with the release in flx_migrate_request, for the request. */
+	uint64_t moves = atomic_load_explicit(outgoing, memory_order_acquire);
+
+	for (; moves; moves &= moves - 1) {
+		uint32_t number = (uint32_t)__builtin_ctzll(moves);
+
+		/* Ends: a step that waits for nobody leads to one that waits, or to the end. */
+		while (atomic_load_explicit(outgoing, memory_order_relaxed) & 1ull << number &&
+		       step(migrate, number, now_tsc))
+			;
+	}
+}
+
+bool flx_migrate_arrive(struct flx_migrate *migrate, uint32_t index, uint32_t number,
+			uint64_t now_tsc)
+{
+	struct flx_move *move = &migrate->move[number];
+	const struct flx_migrate_worker *worker = &migrate->worker[index];
+	bool target = move->request.to == index;
+
+	switch (flx_migrate_state(migrate, number)) {
+	case FLX_MOVE_HANDED:
+		return target;
+	case FLX_MOVE_BACK_CLEARED:
+		return !target;
+	case FLX_MOVE_BACK_VECTORS:
+		if (!target)
+			return false;
+		mark_vectors(migrate, move, index, false);
+		enter(move, FLX_MOVE_BACK_PASSING, now_tsc);
+		return false;
+	case FLX_MOVE_BACK_PASSING:
+		if (!target || !vectors_passed(migrate, move, index, false))
+			return false;
+		give(migrate, move, number, now_tsc);
+		return false;
+	case FLX_MOVE_BACK_TAKEN:
+		if (!target)
+			return false;
+		flx_fifo_fini(&move->given, worker->chunks);
+		clear_bit(&worker->mover->incoming, number);
+		enter(move, FLX_MOVE_BACK_CLEARED, now_tsc);
+		flx_idle_wake(migrate->worker[move->request.from].idle);
+		return false;
+	default:
+		return false;
+	}
+}
+
+void flx_migrate_drained(struct flx_migrate *migrate, uint32_t index, uint32_t number,
+			 uint64_t now_tsc)
+{
+	struct flx_move *move = &migrate->move[number];
+	struct flx_parking *parking = &migrate->worker[index].mover->parking[number];
+
+	set_flags(migrate, index, &move->request, FLX_SLICE_LIVE);
+	clear_bit(&migrate->worker[index].mover->incoming, number);
+	move->times.parked_count = parking->count;
+	move->times.parked_tsc = parking->since_tsc;
+	move->times.drained_tsc = now_tsc;
+	parking->turn = 0;
+	parking->count = 0;
+	parking->since_tsc = 0;
+	enter(move, move->request.to == index ? FLX_MOVE_DONE : FLX_MOVE_UNDONE, now_tsc);
+}
+
+/* ----------------------------------------------------------------------------- the control thread */
+
+static bool is_valid(const struct flx_migrate *migrate, const struct flx_move_request *request)
+{
+	const struct flx_registry *registry = migrate->registry;
+
+	if (request->group >= registry->group_count || request->from >= migrate->worker_count ||
+	    request->to >= migrate->worker_count || request->from == request->to ||
+	    request->slice_count == 0 || request->slice_count > FLX_MOVE_SLICES_MAX ||
+	    registry->group[request->group].mode == FLX_PLACE_LOCAL)
+		return false;
+	for (uint32_t i = 0; i < request->slice_count; i++)
+		if (request->slice[i] >= FLX_SLICES ||
+		    flx_route_owner(&migrate->routes->route[request->group], request->slice[i]) !=
+			    request->from)
+			return false;
+	return true;
+}
+
+int flx_migrate_request(struct flx_migrate *migrate, const struct flx_move_request *request,
+			uint64_t now_tsc)
+{
+	uint32_t number = 0;
+	struct flx_move *move;
+
+	if (!is_valid(migrate, request))
+		return -EINVAL;
+	while (number < FLX_MOVES_MAX && flx_migrate_state(migrate, number) != FLX_MOVE_FREE)
+		number++;
+	if (number == FLX_MOVES_MAX)
+		return -EBUSY;
+	move = &migrate->move[number];
+	move->request = *request;
+	move->times = (struct flx_move_times){.requested_tsc = now_tsc};
+	atomic_store_explicit(&move->undo, 0, memory_order_relaxed);
+	note_waiting(move, 1ull << request->from);
+	enter(move, FLX_MOVE_REQUESTED, now_tsc);
+	set_bit(&migrate->worker[request->from].mover->outgoing, number);
+	flx_idle_wake(migrate->worker[request->from].idle);
+	return (int)number;
+}
+
+void flx_migrate_undo(struct flx_migrate *migrate, uint32_t number)
+{
+	atomic_store_explicit(&migrate->move[number].undo, 1, memory_order_relaxed);
+}
+
+enum flx_move_state flx_migrate_reap(struct flx_migrate *migrate, struct flx_move_request *request,
+				     struct flx_move_times *times)
+{
+	for (uint32_t m = 0; m < FLX_MOVES_MAX; m++) {
+		struct flx_move *move = &migrate->move[m];
+		enum flx_move_state state = flx_migrate_state(migrate, m);
+
+		if (state != FLX_MOVE_DONE && state != FLX_MOVE_UNDONE)
+			continue;
+		*request = move->request;
+		*times = move->times;
+		atomic_store_explicit(&move->state, FLX_MOVE_FREE, memory_order_relaxed);
+		return state;
+	}
+	return FLX_MOVE_FREE;
+}
+
+uint64_t flx_migrate_under_way(const struct flx_migrate *migrate)
+{
+	uint64_t moves = 0;
+
+	for (uint32_t m = 0; m < FLX_MOVES_MAX; m++)
+		if (flx_migrate_state(migrate, m) != FLX_MOVE_FREE)
+			moves |= 1ull << m;
+	return moves;
+}
+
+int flx_migrate_holder(const struct flx_migrate *migrate, uint32_t number, uint64_t *since_tsc)
+{
+	const struct flx_move *move = &migrate->move[number];
+	uint64_t waiting = atomic_load_explicit(&move->waiting, memory_order_relaxed);
+
+	*since_tsc = atomic_load_explicit(&move->since_tsc, memory_order_relaxed);
+	return waiting ? __builtin_ctzll(waiting) : -1;
+}

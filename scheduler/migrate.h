@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * migrate - moves slices from one worker to another, while messages for them are under way.
+ *
+ * A move takes some slices of one group from their owner, the *source*, to a *target*. It is a state
+ * machine that never blocks: the control thread asks for it, the source advances it at the end of its
+ * turns, the target drains what it has parked meanwhile. The others obey the tables (route.h).
+ * Producers are never stopped, contexts are not copied, and only messages of these slices wait.
+ *
+ *	state		what the source has done		and waits for
+ *	REQUESTED	nothing yet				its next turn
+ *	ANNOUNCED	target's flags: arriving		a grace period: it parks from then on
+ *	ROUTED		route: target				a grace period: nobody sends to us now
+ *	LANES_IN	noted put of every lane to us		taken to reach it
+ *	VECTORS		marked our vectors of the group		all in them to be handled
+ *	LOCALS		marked our vectors without slices	the same, once per step of their chains
+ *	LANES_OUT	noted put of every lane from us		taken to reach it: nothing that they have
+ *			and marked our frames			sent can be overtaken
+ *	HANDED		our flags: departed; woken the target	the target: it drains what it parked
+ *	DONE						the control thread: it frees the move
+ *
+ * Why this keeps order: what the slices were sent before the second grace period is handled here
+ * before LANES_OUT; what they are sent after it waits at the target until HANDED; what they have
+ * sent themselves has arrived by then. Why the target must park first: a message that comes before
+ * its flag says so would be sent on, behind ones that were sent later. "Taken" and not "handled" is
+ * counted because messages are sorted by fluxion when they are taken: the count is no prefix then.
+ *
+ * The target's flags stay arriving until its queue of parked messages is empty, so that what comes
+ * meanwhile goes behind; it drains faster than that grows.
+ *
+ * A move can be undone until ROUTED, where only flags are taken back, and again in LANES_OUT:
+ *
+ *	BACK_ROUTED	our flags: arriving; route: us		a grace period
+ *	BACK_LANES	noted put of every lane to the target	taken to reach it
+ *	BACK_VECTORS					the target: it marks its vectors
+ *	BACK_PASSING					the target: all in them to be parked
+ *	BACK_GIVEN	(target's flags: departed)		us, at our next turn
+ *	BACK_TAKEN	copied what it had parked before	the target: it takes back its chunks
+ *			what we have
+ *	BACK_CLEARED					us: we drain it, as a target does
+ *	UNDONE						the control thread: it frees the move
+ *
+ * In between, what has been sent to the target must be handled there. Between BACK_ROUTED and its
+ * grace period no flag of ours need be waited for: we alone read them.
+ *
+ * A worker that stalls holds up the moves that wait for it, and nothing else but their slices.
+ *
+ *			written by			read by
+ *	request		control, while FREE		source, target, control
+ *	state		whose turn it is, above		source, target, control
+ *	undo		control				source
+ *	the rest	whose turn it is		the same; control when DONE or UNDONE
+ */
+#pragma once
+
+#include <stdalign.h>
+#include <stdatomic.h>
+
+#include "fabric/fifo.h"
+#include "fabric/lane.h"
+#include "fabric/pulse.h"
+#include "fabric/route.h"
+#include "fabric/stats.h"
+#include "scheduler/idle.h"
+
+/*
+ * Moves under way in a fabric. Fewer, and emptying a worker takes longer; more, and the queues that
+ * each worker has for what it parks take more of its memory.
+ */
+#define FLX_MOVES_MAX 16
+/* Slices of a move. Fewer take as long, more wait for the slowest of them. */
+#define FLX_MOVE_SLICES_MAX 64
+
+static_assert(FLX_SLICE_ARRIVING + FLX_MOVES_MAX <= UINT8_MAX, "a flag is one byte");
+static_assert(FLX_MOVES_MAX <= 64, "a worker's moves are one word");
+
+enum flx_move_state {
+	FLX_MOVE_FREE = 0,
+	FLX_MOVE_REQUESTED,
+	FLX_MOVE_ANNOUNCED,
+	FLX_MOVE_ROUTED,
+	FLX_MOVE_LANES_IN,
+	FLX_MOVE_VECTORS,
+	FLX_MOVE_LOCALS,
+	FLX_MOVE_LANES_OUT,
+	FLX_MOVE_HANDED,
+	FLX_MOVE_DONE,
+	FLX_MOVE_BACK_ROUTED,
+	FLX_MOVE_BACK_LANES,
+	FLX_MOVE_BACK_VECTORS,
+	FLX_MOVE_BACK_PASSING,
+	FLX_MOVE_BACK_GIVEN,
+	FLX_MOVE_BACK_TAKEN,
+	FLX_MOVE_BACK_CLEARED,
+	FLX_MOVE_UNDONE,
+	FLX_MOVE_STATES,
+};
+
+struct flx_move_request {
+	uint16_t group;
+	uint8_t from;
+	uint8_t to;
+	uint32_t slice_count; /* 1..FLX_MOVE_SLICES_MAX */
+	uint16_t slice[FLX_MOVE_SLICES_MAX];
+};
+
+/* When what happened, for reports; in cycles of the workers' clock. 0: it has not. */
+struct flx_move_times {
+	uint64_t requested_tsc;
+	uint64_t routed_tsc;
+	uint64_t handed_tsc;
+	uint64_t parked_tsc;  /* the first message that had to wait */
+	uint64_t drained_tsc; /* none waits any more */
+	uint64_t parked_count;
+};
+
+struct flx_move {
+	struct flx_move_request request;
+	struct flx_move_times times;
+	alignas(FLX_CACHE_LINE) _Atomic uint32_t state; /* enum flx_move_state */
+	_Atomic uint32_t undo;				/* 1: to be undone, if it can be */
+	_Atomic uint64_t since_tsc;			/* in this state */
+	_Atomic uint64_t waiting; /* bit: that worker holds it up, as far as the source knows */
+	alignas(FLX_CACHE_LINE) struct flx_grace grace;
+	uint32_t locals_left;
+	uint64_t put[FLX_WORKERS_MAX]; /* noted counts of lanes, by their other end */
+	uint64_t frames[FLX_PORTS_MAX];
+	uint64_t *mark; /* by fluxion number */
+	struct flx_fifo
+		given; /* of an undo: what the target had parked; its chunks are the target's */
+};
+
+/* What a worker has parked for a move. Its own alone. */
+struct flx_parking {
+	struct flx_fifo queue;
+	uint32_t turn;	    /* parked in the last turn */
+	uint64_t count;	    /* parked in all */
+	uint64_t since_tsc; /* when the first was; 0: none was */
+};
+
+/*
+ * A worker's part in moves.
+ *
+ *			written by			read by
+ *	parking..	the worker			the worker
+ *	outgoing	control sets, worker clears	the worker, every turn
+ *	incoming	source sets, worker clears	the worker, every turn
+ */
+struct flx_mover {
+	struct flx_flags *flags;			   /* by group */
+	struct flx_parking parking[FLX_MOVES_MAX];	   /* by move */
+	uint32_t parked_count;				   /* in all their queues */
+	alignas(FLX_CACHE_LINE) _Atomic uint64_t outgoing; /* bit: we are that move's source */
+	_Atomic uint64_t incoming; /* bit: we park for that move, or drain */
+};
+
+/* What moves have to know of a worker, beside its lanes. */
+struct flx_migrate_worker {
+	struct flx_mover *mover;
+	const struct flx_pulse *pulse;
+	struct flx_idle *idle;
+	const struct flx_fifo *vectors; /* by fluxion number */
+	const struct flx_fifo *frames[FLX_PORTS_MAX];
+	struct flx_chunk_pool *chunks;
+	struct flx_stats *stats; /* for what an undo hands over */
+};
+
+struct flx_migrate {
+	/* Read-only after init. */
+	const struct flx_registry *registry;
+	struct flx_routes *routes;
+	struct flx_lane *lanes; /* from * worker_count + to */
+	_Atomic uint64_t *epoch;
+	uint32_t worker_count;
+	uint32_t port_count;
+	struct flx_migrate_worker worker[FLX_WORKERS_MAX];
+	struct flx_move move[FLX_MOVES_MAX];
+};
+
+/*
+ * flx_mover_init - a worker without moves, whose slices are as spread at first
+ * @chunks: of the worker, with room for FLX_MOVES_MAX queues more
+ * 0; -ENOMEM. Context: setup.
+ */
+int flx_mover_init(struct flx_mover *mover, uint32_t group_count, uint32_t worker_count,
+		   uint32_t index, struct flx_chunk_pool *chunks, int numa);
+void flx_mover_fini(struct flx_mover *mover);
+
+/*
+ * flx_migrate_init - no moves; @migrate's read-only part was filled by the caller
+ * 0; -ENOMEM. Context: setup.
+ */
+int flx_migrate_init(struct flx_migrate *migrate);
+void flx_migrate_fini(struct flx_migrate *migrate);
+
+/* -------------------------------------------------------------------------- the control thread */
+
+/*
+ * flx_migrate_request - begin to move slices, which none of the moves under way has
+ * @request: copied; all slices belong to @request->from, and to is another worker
+ * Number of the move; -EBUSY: there are FLX_MOVES_MAX; -EINVAL: what is said above does not hold.
+ * Context: control thread.
+ */
+int flx_migrate_request(struct flx_migrate *migrate, const struct flx_move_request *request,
+			uint64_t now_tsc);
+
+/* flx_migrate_undo - take move @number back, if it still can be. Context: control thread. */
+void flx_migrate_undo(struct flx_migrate *migrate, uint32_t number);
+
+/* flx_migrate_state - of move @number. Context: any thread. */
+static inline enum flx_move_state flx_migrate_state(const struct flx_migrate *migrate,
+						    uint32_t number)
+{
+	return (enum flx_move_state)atomic_load_explicit(&migrate->move[number].state,
+							 memory_order_acquire);
+}
+
+/*
+ * flx_migrate_reap - free a move that has ended
+ * @move: out; its request and times
+ * DONE or UNDONE, or FREE: none has ended. Context: control thread.
+ */
+enum flx_move_state flx_migrate_reap(struct flx_migrate *migrate, struct flx_move_request *request,
+				     struct flx_move_times *times);
+
+/* Moves under way, one bit each. Context: control thread. */
+uint64_t flx_migrate_under_way(const struct flx_migrate *migrate);
+
+/*
+ * flx_migrate_holder - the worker that a move waits for; -1: none that can be named
+ * @since_tsc: out; when it entered its state. Context: control thread.
+ */
+int flx_migrate_holder(const struct flx_migrate *migrate, uint32_t number, uint64_t *since_tsc);
+
+/* Words for a state, for reports: "announced". */
+const char *flx_move_state_name(enum flx_move_state state);
+
+/* -------------------------------------------------------------------------------- the workers */
+
+/*
+ * flx_migrate_advance - take the steps that are due of the moves that worker @index is the source of
+ * Context: that worker, between two turns, when mover->outgoing is not 0.
+ */
+void flx_migrate_advance(struct flx_migrate *migrate, uint32_t index, uint64_t now_tsc);
+
+/*
+ * flx_migrate_arrive - whether worker @index may drain what it has parked for move @number
+ * Else takes the step of an undo that is a target's, if it is due. Context: that worker, at the
+ * begin of a turn, for each bit of mover->incoming.
+ */
+bool flx_migrate_arrive(struct flx_migrate *migrate, uint32_t index, uint32_t number,
+			uint64_t now_tsc);
+
+/* flx_migrate_drained - worker @index has drained all that it parked for @number: it is live. */
+void flx_migrate_drained(struct flx_migrate *migrate, uint32_t index, uint32_t number,
+			 uint64_t now_tsc);
+
+/* Whether worker @index has steps to take by itself, and must not sleep. */
+static inline bool flx_migrate_busy(const struct flx_migrate *migrate, uint32_t index)
+{
+	const struct flx_mover *mover = migrate->worker[index].mover;
+	uint64_t incoming = atomic_load_explicit(&mover->incoming, memory_order_relaxed);
+
+	if (atomic_load_explicit(&mover->outgoing, memory_order_relaxed))
+		return true;
+	for (; incoming; incoming &= incoming - 1)
+		if (flx_migrate_state(migrate, (uint32_t)__builtin_ctzll(incoming)) >=
+		    FLX_MOVE_HANDED)
+			return true;
+	return false;
+}
