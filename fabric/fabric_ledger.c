@@ -114,7 +114,8 @@ void flx_fabric_ledger(struct flx_fabric *fabric, struct flx_ledger *ledger)
 		snprintf(ledger->fluxion[f].id, sizeof(ledger->fluxion[f].id), "%s",
 			 fabric->registry.fluxion[f].id);
 	ledger->worker_count = shared->worker_count;
-	atomic_store_explicit(&shared->snapshot_wanted, number, memory_order_relaxed);
+	/* Release: what was read of the last one was read before the next is written. */
+	atomic_store_explicit(&shared->snapshot_wanted, number, memory_order_release);
 	for (uint32_t w = 0; w < shared->worker_count; w++)
 		if (await_snapshot(fabric, w, number))
 			add_worker(fabric, ledger, w);

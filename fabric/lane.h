@@ -139,5 +139,8 @@ static inline void flx_lane_take(struct flx_lane *lane, uint32_t count)
 /* Whether nothing is on the ring. Context: consumer. */
 static inline bool flx_lane_empty(const struct flx_lane *lane)
 {
-	return rte_ring_empty(lane->ring) != 0;
+	const struct rte_ring *ring = lane->ring;
+
+	/* As rte_ring_empty, but with a load that says that the producer may be writing. */
+	return __atomic_load_n(&ring->prod.tail, __ATOMIC_RELAXED) == ring->cons.tail;
 }

@@ -239,7 +239,8 @@ static void account(struct flx_worker *worker, uint32_t work)
 	/* Pairs with the acquire of whoever waits for the turn to end: see struct flx_pulse. */
 	atomic_store_explicit(&worker->pulse.turns, stats->turns, memory_order_release);
 	flx_pulse_look(&worker->pulse, &worker->shared->epoch);
-	wanted = atomic_load_explicit(&worker->shared->snapshot_wanted, memory_order_relaxed);
+	/* Acquire: pairs with the release of who asks, and has read the one before. */
+	wanted = atomic_load_explicit(&worker->shared->snapshot_wanted, memory_order_acquire);
 	if (unlikely(wanted != atomic_load_explicit(&worker->snapshot_done, memory_order_relaxed)))
 		flx_worker_snapshot(worker, wanted);
 }

@@ -87,6 +87,20 @@ static void enter(struct flx_move *move, enum flx_move_state state, uint64_t now
 	atomic_store_explicit(&move->state, state, memory_order_release);
 }
 
+/*
+ * The same, and it is the turn of worker @index, which may sleep. Looked up before: with the last
+ * step taken there, the move may be over and another one in its place.
+ */
+static void pass_to(struct flx_migrate *migrate, struct flx_move *move, enum flx_move_state state,
+		    uint32_t index, uint64_t now_tsc)
+{
+	struct flx_idle *idle = migrate->worker[index].idle;
+
+	atomic_store_explicit(&move->waiting, 1ull << index, memory_order_relaxed);
+	enter(move, state, now_tsc);
+	flx_idle_wake(idle);
+}
+
 static void note_waiting(struct flx_move *move, uint64_t workers)
 {
 	atomic_store_explicit(&move->waiting, workers, memory_order_relaxed);
@@ -215,14 +229,15 @@ static void announce(struct flx_migrate *migrate, struct flx_move *move, uint32_
 	const struct flx_move_request *request = &move->request;
 
 	set_flags(migrate, request->to, request, FLX_SLICE_ARRIVING + number);
-	/* The target looks at this bit only where it parks or is handed something. */
-	set_bit(&migrate->worker[request->to].mover->incoming, number);
 	begin_grace(migrate, move);
 	enter(move, FLX_MOVE_ANNOUNCED, now_tsc);
 }
 
-static void reroute(struct flx_migrate *migrate, struct flx_move *move, uint64_t now_tsc)
+static void reroute(struct flx_migrate *migrate, struct flx_move *move, uint32_t number,
+		    uint64_t now_tsc)
 {
+	/* From here on the move is the target's to see to its end, so that it alone clears this. */
+	set_bit(&migrate->worker[move->request.to].mover->incoming, number);
 	set_routes(migrate, &move->request, move->request.to);
 	move->times.routed_tsc = now_tsc;
 	begin_grace(migrate, move);
@@ -280,10 +295,8 @@ static void hand_over(struct flx_migrate *migrate, struct flx_move *move, uint32
 
 	set_flags(migrate, request->from, request, FLX_SLICE_DEPARTED);
 	clear_bit(&migrate->worker[request->from].mover->outgoing, number);
-	note_waiting(move, 1ull << request->to);
 	move->times.handed_tsc = now_tsc;
-	enter(move, FLX_MOVE_HANDED, now_tsc);
-	flx_idle_wake(migrate->worker[request->to].idle);
+	pass_to(migrate, move, FLX_MOVE_HANDED, request->to, now_tsc);
 }
 
 /* ---------------------------------------------------------------------------------- the way back */
@@ -295,7 +308,6 @@ static void withdraw(struct flx_migrate *migrate, struct flx_move *move, uint32_
 	const struct flx_move_request *request = &move->request;
 
 	set_flags(migrate, request->to, request, FLX_SLICE_DEPARTED);
-	clear_bit(&migrate->worker[request->to].mover->incoming, number);
 	clear_bit(&migrate->worker[request->from].mover->outgoing, number);
 	enter(move, FLX_MOVE_UNDONE, now_tsc);
 }
@@ -339,8 +351,7 @@ static void give(struct flx_migrate *migrate, struct flx_move *move, uint32_t nu
 	target->stats->put += move->given.count;
 	count_arrived(target->stats, &move->given, -1);
 	set_flags(migrate, move->request.to, &move->request, FLX_SLICE_DEPARTED);
-	note_waiting(move, 1ull << move->request.from);
-	enter(move, FLX_MOVE_BACK_GIVEN, now_tsc);
+	pass_to(migrate, move, FLX_MOVE_BACK_GIVEN, move->request.from, now_tsc);
 }
 
 /* The source's: before what it has parked itself. The target does not touch it meanwhile. */
@@ -360,8 +371,9 @@ static void inherit(struct flx_migrate *migrate, struct flx_move *move, uint32_t
 	source->mover->parked_count += move->given.count;
 	source->stats->taken += move->given.count;
 	count_arrived(source->stats, &move->given, 1);
-	enter(move, FLX_MOVE_BACK_TAKEN, now_tsc);
-	flx_idle_wake(migrate->worker[move->request.to].idle);
+	/* What is left to us is to drain, as a target does: see flx_migrate_arrive. */
+	clear_bit(&source->mover->outgoing, number);
+	pass_to(migrate, move, FLX_MOVE_BACK_TAKEN, move->request.to, now_tsc);
 }
 
 /* ------------------------------------------------------------------------------------ the machine */
@@ -384,7 +396,7 @@ static bool step(struct flx_migrate *migrate, uint32_t number, uint64_t now_tsc)
 		if (undo)
 			withdraw(migrate, move, number, now_tsc);
 		else if (grace_passed(migrate, move))
-			reroute(migrate, move, now_tsc);
+			reroute(migrate, move, number, now_tsc);
 		else
 			return false;
 		return true;
@@ -427,16 +439,11 @@ static bool step(struct flx_migrate *migrate, uint32_t number, uint64_t now_tsc)
 	case FLX_MOVE_BACK_LANES:
 		if (!lanes_taken(migrate, move, to, true))
 			return false;
-		enter(move, FLX_MOVE_BACK_VECTORS, now_tsc);
-		flx_idle_wake(migrate->worker[to].idle);
+		pass_to(migrate, move, FLX_MOVE_BACK_VECTORS, to, now_tsc);
 		return true;
 	case FLX_MOVE_BACK_GIVEN:
 		inherit(migrate, move, number, now_tsc);
 		return true;
-	case FLX_MOVE_BACK_CLEARED:
-		/* From here on we drain what we have parked, as a target. */
-		clear_bit(&migrate->worker[from].mover->outgoing, number);
-		return false;
 	default:
 		return false; /* the target's turn */
 	}
@@ -486,8 +493,7 @@ bool flx_migrate_arrive(struct flx_migrate *migrate, uint32_t index, uint32_t nu
 			return false;
 		flx_fifo_fini(&move->given, worker->chunks);
 		clear_bit(&worker->mover->incoming, number);
-		enter(move, FLX_MOVE_BACK_CLEARED, now_tsc);
-		flx_idle_wake(migrate->worker[move->request.from].idle);
+		pass_to(migrate, move, FLX_MOVE_BACK_CLEARED, move->request.from, now_tsc);
 		return false;
 	default:
 		return false;

@@ -139,6 +139,27 @@ static void check_slice(struct sim *sim, uint32_t g, uint32_t slice, bool at_res
 		sim_fail(&sim->oracle, "%u workers may handle group %u, slice %u", count, g, slice);
 }
 
+/* A worker knows of those moves that it has a part in, and of no others. */
+static void check_parts(struct sim *sim, uint32_t w)
+{
+	const struct flx_mover *mover = &sim->world.shared.workers[w]->mover;
+
+	for (uint32_t m = 0; m < FLX_MOVES_MAX; m++) {
+		const struct flx_move_request *request = &migrate_of(sim)->move[m].request;
+		enum flx_move_state state = flx_migrate_state(migrate_of(sim), m);
+		bool outgoing = atomic_load(&mover->outgoing) >> m & 1;
+		bool incoming = atomic_load(&mover->incoming) >> m & 1;
+		bool over = state == FLX_MOVE_FREE || state == FLX_MOVE_DONE ||
+			    state == FLX_MOVE_UNDONE;
+		bool back = state >= FLX_MOVE_BACK_ROUTED && !over;
+
+		if ((outgoing && (over || request->from != w)) ||
+		    (incoming && (over || (request->to != w && !(back && request->from == w)))))
+			sim_fail(&sim->oracle, "worker %u takes part in move %u, which is %s", w, m,
+				 flx_move_state_name(state));
+	}
+}
+
 void sim_moves_check(struct sim *sim, bool at_rest)
 {
 	for (uint32_t g = 0; g < sim->world.registry.group_count; g++)
@@ -153,6 +174,7 @@ void sim_moves_check(struct sim *sim, bool at_rest)
 	for (uint32_t w = 0; w < sim->shape.workers; w++) {
 		const struct flx_worker *worker = sim->world.shared.workers[w];
 
+		check_parts(sim, w);
 		if (worker->stats->forwarded)
 			sim_fail(&sim->oracle, "worker %u sent on %" PRIu64 " messages", w,
 				 worker->stats->forwarded);
