@@ -2,6 +2,8 @@
 /*
  * dispatch - runs handlers in batches.
  */
+#include <rte_cycles.h>
+
 #include "fabric/send.h"
 
 /*
@@ -265,6 +267,7 @@ void flx_worker_handle(struct flx_worker *worker, uint32_t number, const struct 
 		good = run_plain(worker, fluxion, elems, count, stats);
 	}
 	stats->handled += good;
+	worker->handled += count;
 	commit_sends(worker);
 	atomic_store_explicit(&worker->pulse.fluxion, FLX_FLUXION_NONE, memory_order_relaxed);
 }
@@ -281,15 +284,34 @@ static bool all_live(const struct flx_worker *worker, const struct flx_fluxion_e
 	return found == FLX_SLICE_LIVE;
 }
 
+/* The same, and its cycles go to the account of its slices. */
+static void handle_measured(struct flx_worker *worker, uint32_t number,
+			    const struct flx_elem *elems, uint32_t count)
+{
+	uint64_t begin_tsc = rte_rdtsc();
+
+	flx_worker_handle(worker, number, elems, count);
+	flx_load_count(&worker->load, worker->fluxions[number].group, elems, count,
+		       rte_rdtsc() - begin_tsc);
+}
+
 /* Handles what is this worker's to handle of a batch. */
 static void run_batch(struct flx_worker *worker, uint32_t number, const struct flx_elem *elems,
 		      uint32_t count)
 {
 	const struct flx_fluxion_entry *fluxion = &worker->fluxions[number];
 
-	if (fluxion->mode != FLX_PLACE_LOCAL && unlikely(!all_live(worker, fluxion, elems, count)))
+	if (fluxion->mode == FLX_PLACE_LOCAL) {
+		flx_worker_handle(worker, number, elems, count);
+		return;
+	}
+	if (unlikely(!all_live(worker, fluxion, elems, count)))
 		count = flx_worker_sift(worker, fluxion, &elems, count);
-	if (likely(count))
+	if (unlikely(!count))
+		return;
+	if (worker->load.measures)
+		handle_measured(worker, number, elems, count);
+	else
 		flx_worker_handle(worker, number, elems, count);
 }
 

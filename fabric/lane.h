@@ -136,11 +136,11 @@ static inline void flx_lane_take(struct flx_lane *lane, uint32_t count)
 			      memory_order_release);
 }
 
-/* Whether nothing is on the ring. Context: consumer. */
-static inline bool flx_lane_empty(const struct flx_lane *lane)
+/* Elements on the ring; more may be coming. Context: consumer. */
+static inline uint32_t flx_lane_count(const struct flx_lane *lane)
 {
 	const struct rte_ring *ring = lane->ring;
 
-	/* As rte_ring_empty, but with a load that says that the producer may be writing. */
-	return __atomic_load_n(&ring->prod.tail, __ATOMIC_RELAXED) == ring->cons.tail;
+	/* As rte_ring_count, but with a load that says that the producer may be writing. */
+	return __atomic_load_n(&ring->prod.tail, __ATOMIC_RELAXED) - ring->cons.tail;
 }

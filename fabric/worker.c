@@ -14,6 +14,12 @@
 
 /* ----------------------------------------------------------------------------------- the stages */
 
+/* The lane from worker @from to this one. */
+static struct flx_lane *lane_from(const struct flx_worker *worker, uint32_t from)
+{
+	return &worker->shared->lanes[from * worker->worker_count + worker->index];
+}
+
 /* A burst of one RX queue through the edge. Admits only what there are credits for. */
 static uint32_t poll_queue(struct flx_worker *worker, const struct flx_rx *rx)
 {
@@ -74,9 +80,7 @@ static uint32_t poll_lanes(struct flx_worker *worker)
 
 	for (uint32_t from = 0; from < worker->worker_count; from++)
 		if (from != worker->index)
-			work += poll_lane(worker,
-					  &worker->shared->lanes[from * worker->worker_count +
-								 worker->index]);
+			work += poll_lane(worker, lane_from(worker, from));
 	return work;
 }
 
@@ -223,6 +227,32 @@ static void sweep_contexts(struct flx_worker *worker)
 	}
 }
 
+/* Messages that wait to be handled here. */
+static uint32_t count_waiting(const struct flx_worker *worker)
+{
+	uint32_t waiting = worker->mover.parked_count;
+
+	for (uint32_t w = 0; w < sizeof(worker->pending) / sizeof(worker->pending[0]); w++)
+		for (uint64_t left = worker->pending[w]; left; left &= left - 1)
+			waiting += worker->vectors[w * 64 + (uint32_t)__builtin_ctzll(left)].count;
+	for (uint32_t from = 0; from < worker->worker_count; from++)
+		if (from != worker->index)
+			waiting += flx_lane_count(lane_from(worker, from));
+	return waiting;
+}
+
+static void close_window(struct flx_worker *worker)
+{
+	const struct flx_load_sample sample = {
+		.now_tsc = worker->now_tsc,
+		.busy_tsc = worker->stats->busy_tsc,
+		.handled = worker->handled,
+		.waiting = count_waiting(worker),
+	};
+
+	flx_load_close(&worker->load, &sample);
+}
+
 /* End of a turn: quiescent for RCU, one clock read, snapshot if one is wanted. */
 static void account(struct flx_worker *worker, uint32_t work)
 {
@@ -235,6 +265,8 @@ static void account(struct flx_worker *worker, uint32_t work)
 	if (work)
 		stats->busy_tsc += now - worker->now_tsc;
 	worker->now_tsc = now;
+	if (unlikely(flx_load_due(&worker->load, now)))
+		close_window(worker);
 	urcu_qsbr_quiescent_state();
 	/* Pairs with the acquire of whoever waits for the turn to end: see struct flx_pulse. */
 	atomic_store_explicit(&worker->pulse.turns, stats->turns, memory_order_release);
@@ -299,9 +331,7 @@ bool flx_worker_has_work(struct flx_worker *worker)
 		if (worker->tx[p].frames.count)
 			return true;
 	for (uint32_t from = 0; from < worker->worker_count; from++)
-		if (from != worker->index &&
-		    !flx_lane_empty(
-			    &worker->shared->lanes[from * worker->worker_count + worker->index]))
+		if (from != worker->index && flx_lane_count(lane_from(worker, from)))
 			return true;
 	return false;
 }
@@ -377,7 +407,9 @@ struct flx_worker *flx_worker_alloc(struct flx_shared *shared, uint32_t index, i
 	if (!worker->vectors || !worker->stats || !worker->snapshot || !worker->snapshot_pending ||
 	    flx_chunk_pool_init(&worker->chunks, elems, fifos, numa) ||
 	    flx_mover_init(&worker->mover, shared->registry->group_count, shared->worker_count,
-			   index, &worker->chunks, numa)) {
+			   index, &worker->chunks, numa) ||
+	    flx_load_init(&worker->load, shared->registry->group_count, shared->tsc_hz,
+			  shared->start_tsc, numa)) {
 		flx_worker_free(worker);
 		return NULL;
 	}
@@ -421,9 +453,7 @@ void flx_worker_abandon(struct flx_worker *worker)
 
 	for (uint32_t from = 0; from < worker->worker_count; from++)
 		if (from != worker->index)
-			drop_lane(worker,
-				  &worker->shared
-					   ->lanes[from * worker->worker_count + worker->index]);
+			drop_lane(worker, lane_from(worker, from));
 	for (uint32_t f = 0; f < stats->fluxion_count; f++) {
 		/* Of those that arrived here, none is pending any more. */
 		stats->fluxion[f].arrived -= worker->vectors[f].count;
@@ -446,6 +476,7 @@ void flx_worker_free(struct flx_worker *worker)
 {
 	if (!worker)
 		return;
+	flx_load_fini(&worker->load);
 	flx_mover_fini(&worker->mover);
 	flx_chunk_pool_fini(&worker->chunks);
 	flx_memory_free(worker->snapshot_pending);

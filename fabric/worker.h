@@ -20,6 +20,7 @@
 #include "fabric/stats.h"
 #include "fabric/pulse.h"
 #include "scheduler/idle.h"
+#include "scheduler/load.h"
 #include "scheduler/migrate.h"
 
 /*
@@ -102,7 +103,7 @@ struct flx_worker {
 			 64]; /* bit: vector not empty */
 	uint64_t dirty_lanes; /* bit: put to since the last flush, or staging not empty */
 	uint64_t now_tsc;
-	uint64_t turn_start_tsc;
+	uint64_t handled; /* messages, in all, whatever became of them */
 	uint64_t arp_next_tsc;
 	bool congested;		  /* some lane was full at the last flush: admit nothing */
 	struct flx_fifo *vectors; /* by fluxion number */
@@ -125,6 +126,7 @@ struct flx_worker {
 	uint32_t *snapshot_pending; /* by fluxion number */
 
 	struct flx_mover mover;
+	struct flx_load load;
 	struct flx_idle idle;
 };
 

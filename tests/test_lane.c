@@ -26,7 +26,7 @@ static void bench_init(struct bench *bench, uint32_t size)
 
 static void bench_fini(struct bench *bench)
 {
-	CU_ASSERT_TRUE(flx_lane_empty(&bench->lane));
+	CU_ASSERT_TRUE(!flx_lane_count(&bench->lane));
 	CU_ASSERT_EQUAL(bench->lane.staging.count, 0);
 	CU_ASSERT_EQUAL(bench->lane.put, bench->lane.taken);
 	flx_lane_fini(&bench->lane);
@@ -255,7 +255,7 @@ static void test_lane_carries_in_order_between_threads(void)
 		CU_ASSERT_EQUAL(wrong, 0);
 		CU_ASSERT_EQUAL(stream.lane.put, stream.wanted);
 		CU_ASSERT_EQUAL(stream.lane.taken, stream.wanted);
-		CU_ASSERT_TRUE(flx_lane_empty(&stream.lane));
+		CU_ASSERT_TRUE(!flx_lane_count(&stream.lane));
 		flx_lane_fini(&stream.lane);
 		flx_chunk_pool_fini(&stream.pool);
 	}

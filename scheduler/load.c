@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "scheduler/load.h"
+
+#include <errno.h>
+
+#include "fabric/memory.h"
+
+/* Windows that have passed unseen after which nothing of before counts. */
+#define FORGET 8
+
+int flx_load_init(struct flx_load *load, uint32_t group_count, uint64_t tsc_hz, uint64_t now_tsc,
+		  int numa)
+{
+	*load = (struct flx_load){
+		.window_tsc = tsc_hz / 1000000 * FLX_LOAD_WINDOW_US + 1,
+		.begin_tsc = now_tsc,
+		.group_count = group_count,
+	};
+	load->end_tsc = now_tsc + load->window_tsc;
+	load->slices = flx_memory_alloc("load", (group_count + 1) * sizeof(*load->slices), numa);
+	load->cycles = flx_memory_alloc(
+		"cycles", (size_t)(group_count + 1) * FLX_SLICES * sizeof(*load->cycles), numa);
+	load->touched = flx_memory_alloc("touched", group_count + 1, numa);
+	if (load->slices && load->cycles && load->touched)
+		return 0;
+	flx_load_fini(load);
+	return -ENOMEM;
+}
+
+void flx_load_fini(struct flx_load *load)
+{
+	flx_memory_free(load->slices);
+	flx_memory_free(load->cycles);
+	flx_memory_free(load->touched);
+	load->slices = NULL;
+	load->cycles = NULL;
+	load->touched = NULL;
+}
+
+/* @old with a fourth of @now in its place. Rounded so that it reaches what stays the same. */
+static uint32_t smooth(uint32_t old, uint64_t now)
+{
+	return (uint32_t)(((uint64_t)old * (FLX_LOAD_SMOOTH - 1) + now + FLX_LOAD_SMOOTH / 2) /
+			  FLX_LOAD_SMOOTH);
+}
+
+static void publish(_Atomic uint32_t *figure, uint32_t value)
+{
+	atomic_store_explicit(figure, value, memory_order_relaxed);
+}
+
+static uint32_t published(const _Atomic uint32_t *figure)
+{
+	return atomic_load_explicit(figure, memory_order_relaxed);
+}
+
+/* How long the oldest message has waited of which @handled were finished before. */
+static uint64_t age_tsc(const struct flx_load *load, uint64_t handled, uint64_t now_tsc)
+{
+	uint64_t since_tsc = now_tsc;
+
+	for (uint32_t back = 1; back <= FLX_LOAD_HISTORY; back++) {
+		uint32_t at = (load->history_at - back) % FLX_LOAD_HISTORY;
+
+		/* All that had arrived by then are finished: it came later. */
+		if (load->history[at].arrived <= handled)
+			break;
+		since_tsc = load->history[at].closed_tsc;
+	}
+	return now_tsc - since_tsc;
+}
+
+static void note_arrivals(struct flx_load *load, const struct flx_load_sample *sample)
+{
+	uint32_t at = load->history_at++ % FLX_LOAD_HISTORY;
+
+	load->history[at].closed_tsc = sample->now_tsc;
+	load->history[at].arrived = sample->handled + sample->waiting;
+}
+
+/* Cycles of the window to cycles per 250 us, and to the smoothed ones. */
+static void publish_group(struct flx_load *load, uint32_t group, uint64_t window_tsc)
+{
+	uint32_t *cycles = &load->cycles[(size_t)group * FLX_SLICES];
+	_Atomic uint32_t *out = load->slices[group].cycles;
+	uint32_t any = 0;
+
+	for (uint32_t s = 0; s < FLX_SLICES; s++) {
+		uint64_t now = cycles[s];
+		uint32_t value;
+
+		if (window_tsc > load->window_tsc)
+			now = now * load->window_tsc / window_tsc;
+		value = smooth(published(&out[s]), now);
+		/* Rounding would keep the last few cycles for ever. */
+		if (!now && value < FLX_LOAD_SMOOTH)
+			value = 0;
+		publish(&out[s], value);
+		any |= value;
+		cycles[s] = 0;
+	}
+	load->touched[group] = any ? 2 : 0;
+}
+
+static void publish_slices(struct flx_load *load, uint64_t window_tsc)
+{
+	for (uint32_t g = 0; g < load->group_count; g++)
+		if (load->touched[g])
+			publish_group(load, g, window_tsc);
+	publish(&load->measured, published(&load->measured) + 1);
+}
+
+static void forget_slices(struct flx_load *load)
+{
+	publish(&load->measured, 0);
+	for (uint32_t g = 0; g < load->group_count; g++) {
+		if (!load->touched[g])
+			continue;
+		load->touched[g] = 0;
+		for (uint32_t s = 0; s < FLX_SLICES; s++) {
+			publish(&load->slices[g].cycles[s], 0);
+			load->cycles[(size_t)g * FLX_SLICES + s] = 0;
+		}
+	}
+}
+
+/* Slices of a window that was begun with measuring are published; then it is decided anew. */
+static void measure(struct flx_load *load, uint32_t busy_permille, uint64_t window_tsc)
+{
+	if (load->measures)
+		publish_slices(load, window_tsc);
+	if (load->measures && busy_permille < FLX_LOAD_MEASURE_LESS) {
+		load->measures = false;
+		forget_slices(load);
+	} else if (!load->measures && busy_permille >= FLX_LOAD_MEASURE) {
+		load->measures = true;
+	}
+}
+
+void flx_load_close(struct flx_load *load, const struct flx_load_sample *sample)
+{
+	uint64_t window_tsc = sample->now_tsc - load->begin_tsc;
+	uint64_t busy_tsc = sample->busy_tsc - load->busy_tsc;
+	uint64_t handled = sample->handled - load->handled;
+	uint64_t permille = busy_tsc >= window_tsc ? 1000 : busy_tsc * 1000 / window_tsc;
+	/* After a sleep what was before it is no longer true. */
+	uint32_t busy = window_tsc > FORGET * load->window_tsc
+				? (uint32_t)permille
+				: smooth(published(&load->busy_permille), permille);
+
+	if (handled)
+		load->message_cycles = load->message_cycles
+					       ? (load->message_cycles * (FLX_LOAD_SMOOTH - 1) +
+						  busy_tsc / handled) /
+							 FLX_LOAD_SMOOTH
+					       : busy_tsc / handled;
+	publish(&load->busy_permille, busy);
+	publish(&load->waiting_us, (uint32_t)(sample->waiting * load->message_cycles *
+					      FLX_LOAD_WINDOW_US / load->window_tsc));
+	publish(&load->oldest_us,
+		sample->waiting ? (uint32_t)(age_tsc(load, sample->handled, sample->now_tsc) *
+					     FLX_LOAD_WINDOW_US / load->window_tsc)
+				: 0);
+	note_arrivals(load, sample);
+	measure(load, busy, window_tsc);
+	load->begin_tsc = sample->now_tsc;
+	load->end_tsc = sample->now_tsc + load->window_tsc;
+	load->busy_tsc = sample->busy_tsc;
+	load->handled = sample->handled;
+	/* Release: who sees the window's end sees its figures. */
+	atomic_store_explicit(&load->closed_tsc, sample->now_tsc, memory_order_release);
+}
+
+void flx_load_count(struct flx_load *load, uint32_t group, const struct flx_elem *batch,
+		    uint32_t count, uint64_t cycles)
+{
+	uint32_t *sums = &load->cycles[(size_t)group * FLX_SLICES];
+	uint32_t each = (uint32_t)(cycles / count);
+
+	for (uint32_t i = 0; i < count; i++)
+		sums[batch[i].slice] += each;
+	load->touched[group] |= 1;
+}
