@@ -135,6 +135,11 @@ static void describe_edge(struct flx_fabric *fabric, uint32_t index)
 		.udp_listeners = fabric->udp_listeners,
 		.arp = fabric->shared.arp,
 	};
+	fabric->shared.queues[index] = (struct flx_migrate_port){
+		.rx_queues = port->rx_queues,
+		.rx_descs = port->rx_descs,
+		.reta_size = port->reta_size,
+	};
 }
 
 static int start_ports(struct flx_fabric *fabric, const struct flx_options *options, FILE *out)
@@ -219,12 +224,12 @@ static void assign_queues(struct flx_fabric *fabric, struct flx_worker *worker)
 		tx->queue = (uint16_t)(worker->index % port->tx_queues);
 		tx->has_queue = worker->index < port->tx_queues;
 		tx->owner = (uint8_t)tx->queue;
-		if (worker->index < port->rx_queues)
-			worker->rx[worker->rx_count++] = (struct flx_rx){
-				.ethdev = port->id,
-				.queue = (uint16_t)worker->index,
-				.port = (uint8_t)p,
-			};
+		worker->rx[p] = (struct flx_rx){
+			.ethdev = port->id,
+			.queue = (uint16_t)worker->index,
+			.has_queue = worker->index < port->rx_queues,
+		};
+		worker->rx_count += worker->rx[p].has_queue;
 	}
 	worker->runs_arp = worker->index == 0 && fabric->shared.port_count > 0;
 	flx_idle_init(&worker->idle, worker->rx_count > 0);

@@ -71,8 +71,8 @@ struct flx_ledger {
 	uint64_t contexts;	  /* now, of all types */
 	uint32_t context_type_count;
 	struct flx_context_ledger context_type[FLX_FLUXIONS_MAX];
-	bool snapshot_failed;	/* the last one, when the fabric has stopped */
-	uint64_t pool_free; /* buffers */
+	bool snapshot_failed; /* the last one, when the fabric has stopped */
+	uint64_t pool_free;   /* buffers */
 	uint64_t pool_size;
 	uint64_t pool_kept; /* by drivers that never give theirs back; at the end only */
 	uint32_t worker_count;

@@ -77,16 +77,65 @@ uint32_t flx_worker_sift(struct flx_worker *worker, const struct flx_fluxion_ent
 	return kept;
 }
 
-/* Handles from the head of what was parked, up to @most. */
-static uint32_t drain(struct flx_worker *worker, struct flx_fifo *parked, uint32_t most)
+/* The move that @elem's bucket arrives by; 0: none, or it came by no flow. */
+static uint32_t bucket_flag(const struct flx_worker *worker, uint32_t port,
+			    const struct flx_elem *elem)
 {
+	uint32_t size = worker->shared->queues[port].reta_size;
+	const _Atomic uint8_t *buckets = worker->mover.buckets[port];
+
+	if (size == 0 || flx_heads(elem->msg).origin != FLX_ORIGIN_UDP4)
+		return 0;
+	return atomic_load_explicit(&buckets[elem->msg->mbuf.hash.rss & (size - 1)],
+				    memory_order_relaxed);
+}
+
+uint32_t flx_worker_sift_buckets(struct flx_worker *worker, uint32_t port, struct flx_elem *elems,
+				 uint32_t count)
+{
+	uint32_t kept = 0;
+
+	for (uint32_t i = 0; i < count; i++) {
+		uint32_t flag = bucket_flag(worker, port, &elems[i]);
+
+		if (flag)
+			park(worker, &elems[i], flag - FLX_SLICE_ARRIVING);
+		else
+			elems[kept++] = elems[i];
+	}
+	return kept;
+}
+
+static bool is_of_buckets(const struct flx_worker *worker, uint32_t number)
+{
+	return worker->shared->migrate.move[number].request.kind == FLX_MOVE_BUCKETS;
+}
+
+/* Those of @elems, which were parked, go on: slices are handled here, buckets not routed yet. */
+static void go_on(struct flx_worker *worker, uint32_t number, struct flx_elem *elems,
+		  uint32_t count)
+{
+	struct flx_elem batch[FLX_BATCH];
+
+	if (!is_of_buckets(worker, number)) {
+		flx_worker_handle(worker, elems->fluxion, elems, count);
+		return;
+	}
+	memcpy(batch, elems, count * sizeof(*elems));
+	flx_worker_route(worker, batch, count);
+}
+
+/* From the head of what was parked for move @number, up to @most. */
+static uint32_t drain(struct flx_worker *worker, uint32_t number, uint32_t most)
+{
+	struct flx_fifo *parked = &worker->mover.parking[number].queue;
 	struct flx_elem *elems;
 	uint32_t done = 0, row;
 
 	while (done < most && (row = flx_fifo_peek(parked, &elems)) != 0) {
 		uint32_t run = flx_send_run(elems, RTE_MIN(row, most - done));
 
-		flx_worker_handle(worker, elems->fluxion, elems, run);
+		go_on(worker, number, elems, run);
 		flx_fifo_pop(parked, &worker->chunks, run);
 		done += run;
 	}
@@ -109,12 +158,20 @@ uint32_t flx_worker_unpark(struct flx_worker *worker)
 		parking->turn = 0;
 		if (!flx_migrate_arrive(migrate, worker->index, number, worker->now_tsc))
 			continue;
-		work += drain(worker, &parking->queue, most);
+		work += drain(worker, number, most);
 		if (!parking->queue.count)
 			flx_migrate_drained(migrate, worker->index, number, rte_rdtsc());
 	}
 	update_hold(worker);
 	return work;
+}
+
+uint32_t flx_worker_count_parked(const struct flx_worker *worker, uint32_t *pending)
+{
+	for (uint32_t m = 0; worker->mover.parked_count && m < FLX_MOVES_MAX; m++)
+		if (worker->mover.parking[m].queue.count && !is_of_buckets(worker, m))
+			flx_fifo_count(&worker->mover.parking[m].queue, pending);
+	return worker->mover.parked_count;
 }
 
 /* Drops all of @fifo, as stopped. */
@@ -139,7 +196,8 @@ void flx_worker_abandon_parked(struct flx_worker *worker)
 	for (uint32_t m = 0; m < FLX_MOVES_MAX; m++) {
 		struct flx_move *move = &migrate->move[m];
 
-		flx_fifo_count(&worker->mover.parking[m].queue, counts);
+		if (!is_of_buckets(worker, m))
+			flx_fifo_count(&worker->mover.parking[m].queue, counts);
 		abandon(worker, &worker->mover.parking[m].queue);
 		/* Handed over for an undo: by us, and to nobody yet; or with only the chunks left. */
 		if (!move->given.head || move->request.to != worker->index)

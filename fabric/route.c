@@ -17,18 +17,17 @@ struct flx_routes *flx_routes_alloc(uint32_t group_count, uint32_t worker_count)
 	return routes;
 }
 
-struct flx_flags *flx_flags_alloc(uint32_t group_count, uint32_t worker_count, uint32_t index,
-				  int numa)
+struct flx_flags *flx_flags_alloc(const struct flx_flags_conf *conf)
 {
 	/* One at least: a program may have no group. */
 	struct flx_flags *flags =
-		flx_memory_alloc("flags", (group_count + 1) * sizeof(*flags), numa);
+		flx_memory_alloc("flags", (conf->group_count + 1) * sizeof(*flags), conf->numa);
 
-	for (uint32_t g = 0; flags && g < group_count; g++)
+	for (uint32_t g = 0; flags && g < conf->group_count; g++)
 		for (uint32_t s = 0; s < FLX_SLICES; s++)
 			flx_flag_set(&flags[g], s,
-				     s % worker_count == index ? FLX_SLICE_LIVE
-							       : FLX_SLICE_DEPARTED);
+				     s % conf->worker_count == conf->index ? FLX_SLICE_LIVE
+									   : FLX_SLICE_DEPARTED);
 	return flags;
 }
 

@@ -48,14 +48,21 @@ struct flx_flags {
 	_Atomic uint8_t flag[FLX_SLICES];
 };
 
+/* Whose flags. */
+struct flx_flags_conf {
+	uint32_t group_count;
+	uint32_t worker_count; /* that slices are spread over */
+	uint32_t index;	       /* of the worker */
+	int numa;	       /* its node; -1: any */
+};
+
 /*
  * flx_routes_alloc - routes that spread the slices of @group_count groups over @worker_count workers
- * flx_flags_alloc - and the flags of worker @index, by group, near NUMA node @numa
+ * flx_flags_alloc - and the flags of one of them, by group
  * NULL: no memory. Context: setup.
  */
 struct flx_routes *flx_routes_alloc(uint32_t group_count, uint32_t worker_count);
-struct flx_flags *flx_flags_alloc(uint32_t group_count, uint32_t worker_count, uint32_t index,
-				  int numa);
+struct flx_flags *flx_flags_alloc(const struct flx_flags_conf *conf);
 void flx_routes_free(struct flx_routes *routes);
 void flx_flags_free(struct flx_flags *flags);
 

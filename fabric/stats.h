@@ -28,6 +28,7 @@ struct flx_fluxion_stats {
 struct flx_port_stats {
 	uint64_t received;
 	uint64_t delivered;
+	uint64_t steered; /* of those received, messages that went to another worker at once */
 };
 
 struct flx_stats {

@@ -20,9 +20,22 @@ static struct flx_lane *lane_from(const struct flx_worker *worker, uint32_t from
 	return &worker->shared->lanes[from * worker->worker_count + worker->index];
 }
 
-/* A burst of one RX queue through the edge. Admits only what there are credits for. */
-static uint32_t poll_queue(struct flx_worker *worker, const struct flx_rx *rx)
+void flx_worker_admit(struct flx_worker *worker, uint32_t port, struct flx_elem *elems,
+		      uint32_t count)
 {
+	struct flx_stats *stats = worker->stats;
+	uint64_t put = stats->put;
+
+	if (unlikely(atomic_load_explicit(&worker->mover.incoming_buckets, memory_order_relaxed)))
+		count = flx_worker_sift_buckets(worker, port, elems, count);
+	flx_worker_route(worker, elems, count);
+	stats->port[port].steered += stats->put - put;
+}
+
+/* A burst of one RX queue through the edge. Admits only what there are credits for. */
+static uint32_t poll_queue(struct flx_worker *worker, uint32_t port)
+{
+	struct flx_rx *rx = &worker->rx[port];
 	struct flx_stats *stats = worker->stats;
 	struct rte_mbuf *frames[FLX_BATCH];
 	struct flx_elem elems[FLX_BATCH];
@@ -33,12 +46,14 @@ static uint32_t poll_queue(struct flx_worker *worker, const struct flx_rx *rx)
 		return 0;
 	}
 	count = rte_eth_rx_burst(rx->ethdev, rx->queue, frames, FLX_BATCH);
+	rx->counts.received += count;
+	rx->counts.shorts += count < FLX_BATCH;
 	if (!count)
 		return 0;
-	kept = flx_edge_recv(&worker->shared->edge[rx->port], frames, count, elems, &stats->drops);
-	stats->port[rx->port].received += count;
+	kept = flx_edge_recv(&worker->shared->edge[port], frames, count, elems, &stats->drops);
+	stats->port[port].received += count;
 	flx_purse_spend(&worker->purse, kept);
-	flx_worker_route(worker, elems, kept);
+	flx_worker_admit(worker, port, elems, kept);
 	return count;
 }
 
@@ -51,8 +66,9 @@ static uint32_t poll_ports(struct flx_worker *worker)
 		worker->stats->refused_turns++;
 		return 0;
 	}
-	for (uint32_t i = 0; i < worker->rx_count; i++)
-		work += poll_queue(worker, &worker->rx[i]);
+	for (uint32_t port = 0; port < worker->port_count; port++)
+		if (worker->rx[port].has_queue)
+			work += poll_queue(worker, port);
 	return work;
 }
 
@@ -197,9 +213,7 @@ static uint64_t count_held(struct flx_worker *worker, uint32_t *pending)
 		pending[f] = worker->vectors[f].count;
 		held += pending[f];
 	}
-	for (uint32_t m = 0; worker->mover.parked_count && m < FLX_MOVES_MAX; m++)
-		flx_fifo_count(&worker->mover.parking[m].queue, pending);
-	held += worker->mover.parked_count;
+	held += flx_worker_count_parked(worker, pending);
 	for (uint32_t p = 0; p < worker->port_count; p++)
 		held += worker->tx[p].frames.count;
 	return held;
@@ -395,6 +409,12 @@ struct flx_worker *flx_worker_alloc(struct flx_shared *shared, uint32_t index, i
 	uint32_t fluxions = shared->registry->fluxion_count;
 	/* Twice the moves, since each may be undone, which takes a second queue for a while. */
 	uint32_t fifos = fluxions + FLX_PORTS_MAX + shared->worker_count + 2 * FLX_MOVES_MAX;
+	const struct flx_flags_conf flags = {
+		.group_count = shared->registry->group_count,
+		.worker_count = shared->worker_count,
+		.index = index,
+		.numa = numa,
+	};
 	struct flx_worker *worker = flx_memory_alloc("worker", sizeof(*worker), numa);
 
 	if (!worker)
@@ -406,8 +426,8 @@ struct flx_worker *flx_worker_alloc(struct flx_shared *shared, uint32_t index, i
 		flx_memory_alloc("pending", fluxions * sizeof(*worker->snapshot_pending), numa);
 	if (!worker->vectors || !worker->stats || !worker->snapshot || !worker->snapshot_pending ||
 	    flx_chunk_pool_init(&worker->chunks, elems, fifos, numa) ||
-	    flx_mover_init(&worker->mover, shared->registry->group_count, shared->worker_count,
-			   index, &worker->chunks, numa) ||
+	    flx_mover_init(&worker->mover, &flags, shared->queues, shared->port_count,
+			   &worker->chunks) ||
 	    flx_load_init(&worker->load, shared->registry->group_count, shared->tsc_hz,
 			  shared->start_tsc, numa)) {
 		flx_worker_free(worker);

@@ -53,6 +53,7 @@ struct flx_shared {
 	struct rte_mempool *pool; /* messages */
 	struct flx_arp *arp;
 	struct flx_edge_port edge[FLX_PORTS_MAX];
+	struct flx_migrate_port queues[FLX_PORTS_MAX]; /* what moving their buckets asks for */
 	uint32_t port_count;
 	uint32_t worker_count;
 	uint64_t start_tsc;
@@ -82,7 +83,8 @@ struct flx_tx {
 struct flx_rx {
 	uint16_t ethdev;
 	uint16_t queue;
-	uint8_t port; /* index */
+	bool has_queue;
+	struct flx_rx_counts counts;
 };
 
 struct flx_worker {
@@ -92,7 +94,7 @@ struct flx_worker {
 	struct flx_lane *lanes_out; /* shared->lanes + index * worker_count */
 	uint32_t index;
 	uint32_t worker_count;
-	uint32_t rx_count;
+	uint32_t rx_count; /* queues */
 	uint32_t port_count;
 	bool runs_arp;
 
@@ -108,7 +110,7 @@ struct flx_worker {
 	bool congested;		  /* some lane was full at the last flush: admit nothing */
 	struct flx_fifo *vectors; /* by fluxion number */
 	struct flx_stats *stats;
-	struct flx_rx rx[FLX_PORTS_MAX];
+	struct flx_rx rx[FLX_PORTS_MAX]; /* by port */
 	struct flx_tx tx[FLX_PORTS_MAX];
 	struct flx_call call;
 	struct flx_elem sends[FLX_SENDS_ROOM];
@@ -172,6 +174,14 @@ void flx_worker_abandon(struct flx_worker *worker);
 /* Runs a batch of every fluxion that has messages; returns how many were handled. */
 uint32_t flx_worker_dispatch(struct flx_worker *worker);
 
+/* Routes @elems, come in on RX queues of port @port: whatever else may begin a chain does so here. */
+void flx_worker_admit(struct flx_worker *worker, uint32_t port, struct flx_elem *elems,
+		      uint32_t count);
+
+/* Parks those of @elems whose bucket is on its way to this worker's queue; how many are left. */
+uint32_t flx_worker_sift_buckets(struct flx_worker *worker, uint32_t port, struct flx_elem *elems,
+				 uint32_t count);
+
 /* Handles @count messages of fluxion @number, at most a batch, whose slices are live here. */
 void flx_worker_handle(struct flx_worker *worker, uint32_t number, const struct flx_elem *elems,
 		       uint32_t count);
@@ -183,8 +193,11 @@ void flx_worker_handle(struct flx_worker *worker, uint32_t number, const struct 
 uint32_t flx_worker_sift(struct flx_worker *worker, const struct flx_fluxion_entry *fluxion,
 			 const struct flx_elem **elems, uint32_t count);
 
-/* Handles what was parked of slices that have arrived; how many. At the begin of a turn. */
+/* Handles, or routes, what was parked of what has arrived; how many. At the begin of a turn. */
 uint32_t flx_worker_unpark(struct flx_worker *worker);
+
+/* Messages that are parked; those for a fluxion that they have arrived at are added to @pending. */
+uint32_t flx_worker_count_parked(const struct flx_worker *worker, uint32_t *pending);
 
 /* Of flx_worker_abandon, what is parked. */
 void flx_worker_abandon_parked(struct flx_worker *worker);

@@ -57,6 +57,7 @@ static int make_moves(struct flx_shared *shared)
 	migrate->epoch = &shared->epoch;
 	migrate->worker_count = shared->worker_count;
 	migrate->port_count = shared->port_count;
+	migrate->port = shared->queues;
 	for (uint32_t w = 0; w < shared->worker_count; w++) {
 		struct flx_worker *worker = shared->workers[w];
 
@@ -68,8 +69,11 @@ static int make_moves(struct flx_shared *shared)
 			.chunks = &worker->chunks,
 			.stats = worker->stats,
 		};
-		for (uint32_t p = 0; p < FLX_PORTS_MAX; p++)
+		for (uint32_t p = 0; p < FLX_PORTS_MAX; p++) {
 			migrate->worker[w].frames[p] = &worker->tx[p].frames;
+			migrate->worker[w].rx[p] =
+				w < shared->queues[p].rx_queues ? &worker->rx[p].counts : NULL;
+		}
 	}
 	return flx_migrate_init(migrate);
 }

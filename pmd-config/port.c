@@ -261,7 +261,9 @@ static void write_reta(struct bringup *up)
 	uint16_t size = up->info.reta_size;
 	int error;
 
-	if (up->eth.rxmode.mq_mode != RTE_ETH_MQ_RX_RSS || size == 0 || size > RETA_MAX)
+	/* Of another size than a power of two there is none so far; its buckets would be others. */
+	if (up->eth.rxmode.mq_mode != RTE_ETH_MQ_RX_RSS || size == 0 || size > RETA_MAX ||
+	    (size & (size - 1)))
 		return;
 	for (uint16_t i = 0; i < size; i++) {
 		struct rte_eth_rss_reta_entry64 *group = &groups[i / RTE_ETH_RETA_GROUP_SIZE];

@@ -17,7 +17,7 @@
  * Empty turns with the short sleep after that. Fewer, and a lull of a millisecond already costs the
  * long sleep's delay; more, and an idle process takes more than 5 % of a CPU for longer.
  */
-#define SHORT_TURNS 100
+#define SHORT_TURNS    100
 #define SHORT_SLEEP_US 20
 /*
  * The long sleep: with the timer's own delay a frame is seen within 200 us, and 10,000 wakes per

@@ -7,11 +7,27 @@
 
 /* --------------------------------------------------------------------------------------- set-up */
 
-int flx_mover_init(struct flx_mover *mover, uint32_t group_count, uint32_t worker_count,
-		   uint32_t index, struct flx_chunk_pool *chunks, int numa)
+static int make_buckets(struct flx_mover *mover, const struct flx_migrate_port *port,
+			uint32_t port_count, int numa)
 {
-	mover->flags = flx_flags_alloc(group_count, worker_count, index, numa);
-	if (!mover->flags)
+	for (uint32_t p = 0; p < port_count; p++) {
+		if (port[p].reta_size == 0)
+			continue;
+		mover->buckets[p] = flx_memory_alloc("buckets", port[p].reta_size, numa);
+		if (!mover->buckets[p])
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+int flx_mover_init(struct flx_mover *mover, const struct flx_flags_conf *conf,
+		   const struct flx_migrate_port *port, uint32_t port_count,
+		   struct flx_chunk_pool *chunks)
+{
+	int error = make_buckets(mover, port, port_count, conf->numa);
+
+	mover->flags = flx_flags_alloc(conf);
+	if (error || !mover->flags)
 		return -ENOMEM;
 	for (uint32_t m = 0; m < FLX_MOVES_MAX; m++) {
 		mover->parking[m] = (struct flx_parking){0};
@@ -20,6 +36,7 @@ int flx_mover_init(struct flx_mover *mover, uint32_t group_count, uint32_t worke
 	mover->parked_count = 0;
 	atomic_init(&mover->outgoing, 0);
 	atomic_init(&mover->incoming, 0);
+	atomic_init(&mover->incoming_buckets, 0);
 	return 0;
 }
 
@@ -27,6 +44,10 @@ void flx_mover_fini(struct flx_mover *mover)
 {
 	flx_flags_free(mover->flags);
 	mover->flags = NULL;
+	for (uint32_t p = 0; p < FLX_PORTS_MAX; p++) {
+		flx_memory_free((void *)mover->buckets[p]);
+		mover->buckets[p] = NULL;
+	}
 }
 
 int flx_migrate_init(struct flx_migrate *migrate)
@@ -61,6 +82,9 @@ const char *flx_move_state_name(enum flx_move_state state)
 		[FLX_MOVE_ROUTED] = "routed",
 		[FLX_MOVE_LANES_IN] = "lanes in",
 		[FLX_MOVE_VECTORS] = "vectors",
+		[FLX_MOVE_READY] = "ready to be written",
+		[FLX_MOVE_SETTLING] = "settling",
+		[FLX_MOVE_QUEUE] = "queue",
 		[FLX_MOVE_LOCALS] = "locals",
 		[FLX_MOVE_LANES_OUT] = "lanes out",
 		[FLX_MOVE_HANDED] = "handed over",
@@ -124,19 +148,22 @@ static struct flx_lane *lane_of(const struct flx_migrate *migrate, uint32_t from
 static void set_flags(const struct flx_migrate *migrate, uint32_t index,
 		      const struct flx_move_request *request, uint32_t flag)
 {
-	struct flx_flags *flags = &migrate->worker[index].mover->flags[request->group];
+	const struct flx_mover *mover = migrate->worker[index].mover;
+	_Atomic uint8_t *flags = request->kind == FLX_MOVE_BUCKETS ? mover->buckets[request->of]
+								   : mover->flags[request->of].flag;
 
-	for (uint32_t i = 0; i < request->slice_count; i++)
-		flx_flag_set(flags, request->slice[i], flag);
+	for (uint32_t i = 0; i < request->count; i++)
+		atomic_store_explicit(&flags[request->number[i]], (uint8_t)flag,
+				      memory_order_relaxed);
 }
 
 static void set_routes(const struct flx_migrate *migrate, const struct flx_move_request *request,
 		       uint32_t owner)
 {
-	struct flx_route *route = &migrate->routes->route[request->group];
+	struct flx_route *route = &migrate->routes->route[request->of];
 
-	for (uint32_t i = 0; i < request->slice_count; i++)
-		flx_route_set(route, request->slice[i], owner);
+	for (uint32_t i = 0; i < request->count; i++)
+		flx_route_set(route, request->number[i], owner);
 }
 
 /* A grace period for all workers but the source, which has seen what it has done itself. */
@@ -204,7 +231,7 @@ static void mark_vectors(const struct flx_migrate *migrate, struct flx_move *mov
 	const struct flx_fifo *vectors = migrate->worker[index].vectors;
 
 	for (uint32_t f = FLX_FLUXION_NONE + 1; f < migrate->registry->fluxion_count; f++)
-		if (concerns(migrate, f, move->request.group, locals))
+		if (concerns(migrate, f, move->request.of, locals))
 			move->mark[f] = flx_fifo_mark(&vectors[f]);
 }
 
@@ -215,7 +242,7 @@ static bool vectors_passed(const struct flx_migrate *migrate, struct flx_move *m
 
 	note_waiting(move, 1ull << index);
 	for (uint32_t f = FLX_FLUXION_NONE + 1; f < migrate->registry->fluxion_count; f++)
-		if (concerns(migrate, f, move->request.group, locals) &&
+		if (concerns(migrate, f, move->request.of, locals) &&
 		    !flx_fifo_passed(&vectors[f], move->mark[f]))
 			return false;
 	return true;
@@ -229,6 +256,10 @@ static void announce(struct flx_migrate *migrate, struct flx_move *move, uint32_
 	const struct flx_move_request *request = &move->request;
 
 	set_flags(migrate, request->to, request, FLX_SLICE_ARRIVING + number);
+	if (request->kind == FLX_MOVE_BUCKETS) {
+		set_bit(&migrate->worker[request->to].mover->incoming, number);
+		set_bit(&migrate->worker[request->to].mover->incoming_buckets, number);
+	}
 	begin_grace(migrate, move);
 	enter(move, FLX_MOVE_ANNOUNCED, now_tsc);
 }
@@ -242,6 +273,25 @@ static void reroute(struct flx_migrate *migrate, struct flx_move *move, uint32_t
 	move->times.routed_tsc = now_tsc;
 	begin_grace(migrate, move);
 	enter(move, FLX_MOVE_ROUTED, now_tsc);
+}
+
+static void mark_queue(struct flx_migrate *migrate, struct flx_move *move, uint64_t now_tsc)
+{
+	const struct flx_rx_counts *rx = migrate->worker[move->request.from].rx[move->request.of];
+
+	move->received = rx->received;
+	move->shorts = rx->shorts;
+	note_waiting(move, 1ull << move->request.from);
+	enter(move, FLX_MOVE_QUEUE, now_tsc);
+}
+
+/* True when all that lay in the queue when it was marked has been polled. */
+static bool queue_passed(const struct flx_migrate *migrate, const struct flx_move *move)
+{
+	const struct flx_rx_counts *rx = migrate->worker[move->request.from].rx[move->request.of];
+
+	return rx->shorts != move->shorts ||
+	       rx->received - move->received >= migrate->port[move->request.of].rx_descs;
 }
 
 static void mark_locals(struct flx_migrate *migrate, struct flx_move *move, uint64_t now_tsc)
@@ -293,7 +343,8 @@ static void hand_over(struct flx_migrate *migrate, struct flx_move *move, uint32
 {
 	const struct flx_move_request *request = &move->request;
 
-	set_flags(migrate, request->from, request, FLX_SLICE_DEPARTED);
+	if (request->kind == FLX_MOVE_SLICES)
+		set_flags(migrate, request->from, request, FLX_SLICE_DEPARTED);
 	clear_bit(&migrate->worker[request->from].mover->outgoing, number);
 	move->times.handed_tsc = now_tsc;
 	pass_to(migrate, move, FLX_MOVE_HANDED, request->to, now_tsc);
@@ -383,7 +434,8 @@ static bool step(struct flx_migrate *migrate, uint32_t number, uint64_t now_tsc)
 {
 	struct flx_move *move = &migrate->move[number];
 	uint32_t from = move->request.from, to = move->request.to;
-	bool undo = atomic_load_explicit(&move->undo, memory_order_relaxed);
+	bool undo = atomic_load_explicit(&move->undo, memory_order_relaxed) &&
+		    move->request.kind == FLX_MOVE_SLICES;
 
 	switch (flx_migrate_state(migrate, number)) {
 	case FLX_MOVE_REQUESTED:
@@ -395,10 +447,12 @@ static bool step(struct flx_migrate *migrate, uint32_t number, uint64_t now_tsc)
 	case FLX_MOVE_ANNOUNCED:
 		if (undo)
 			withdraw(migrate, move, number, now_tsc);
-		else if (grace_passed(migrate, move))
-			reroute(migrate, move, number, now_tsc);
-		else
+		else if (!grace_passed(migrate, move))
 			return false;
+		else if (move->request.kind == FLX_MOVE_BUCKETS)
+			enter(move, FLX_MOVE_READY, now_tsc);
+		else
+			reroute(migrate, move, number, now_tsc);
 		return true;
 	case FLX_MOVE_ROUTED:
 		if (!grace_passed(migrate, move))
@@ -414,6 +468,16 @@ static bool step(struct flx_migrate *migrate, uint32_t number, uint64_t now_tsc)
 		return true;
 	case FLX_MOVE_VECTORS:
 		if (!vectors_passed(migrate, move, from, false))
+			return false;
+		mark_locals(migrate, move, now_tsc);
+		return true;
+	case FLX_MOVE_SETTLING:
+		if (now_tsc < move->settled_tsc)
+			return false;
+		mark_queue(migrate, move, now_tsc);
+		return true;
+	case FLX_MOVE_QUEUE:
+		if (!queue_passed(migrate, move))
 			return false;
 		mark_locals(migrate, move, now_tsc);
 		return true;
@@ -445,7 +509,7 @@ static bool step(struct flx_migrate *migrate, uint32_t number, uint64_t now_tsc)
 		inherit(migrate, move, number, now_tsc);
 		return true;
 	default:
-		return false; /* the target's turn */
+		return false; /* the target's turn, or the control thread's */
 	}
 }
 
@@ -508,6 +572,7 @@ void flx_migrate_drained(struct flx_migrate *migrate, uint32_t index, uint32_t n
 
 	set_flags(migrate, index, &move->request, FLX_SLICE_LIVE);
 	clear_bit(&migrate->worker[index].mover->incoming, number);
+	clear_bit(&migrate->worker[index].mover->incoming_buckets, number);
 	move->times.parked_count = parking->count;
 	move->times.parked_tsc = parking->since_tsc;
 	move->times.drained_tsc = now_tsc;
@@ -519,21 +584,39 @@ void flx_migrate_drained(struct flx_migrate *migrate, uint32_t index, uint32_t n
 
 /* ----------------------------------------------------------------------------- the control thread */
 
-static bool is_valid(const struct flx_migrate *migrate, const struct flx_move_request *request)
+static bool slices_valid(const struct flx_migrate *migrate, const struct flx_move_request *request)
 {
 	const struct flx_registry *registry = migrate->registry;
 
-	if (request->group >= registry->group_count || request->from >= migrate->worker_count ||
-	    request->to >= migrate->worker_count || request->from == request->to ||
-	    request->slice_count == 0 || request->slice_count > FLX_MOVE_SLICES_MAX ||
-	    registry->group[request->group].mode == FLX_PLACE_LOCAL)
+	if (request->of >= registry->group_count ||
+	    registry->group[request->of].mode == FLX_PLACE_LOCAL)
 		return false;
-	for (uint32_t i = 0; i < request->slice_count; i++)
-		if (request->slice[i] >= FLX_SLICES ||
-		    flx_route_owner(&migrate->routes->route[request->group], request->slice[i]) !=
+	for (uint32_t i = 0; i < request->count; i++)
+		if (request->number[i] >= FLX_SLICES ||
+		    flx_route_owner(&migrate->routes->route[request->of], request->number[i]) !=
 			    request->from)
 			return false;
 	return true;
+}
+
+static bool buckets_valid(const struct flx_migrate *migrate, const struct flx_move_request *request)
+{
+	if (request->of >= migrate->port_count || !migrate->worker[request->from].rx[request->of] ||
+	    !migrate->worker[request->to].rx[request->of])
+		return false;
+	for (uint32_t i = 0; i < request->count; i++)
+		if (request->number[i] >= migrate->port[request->of].reta_size)
+			return false;
+	return true;
+}
+
+static bool is_valid(const struct flx_migrate *migrate, const struct flx_move_request *request)
+{
+	if (request->from >= migrate->worker_count || request->to >= migrate->worker_count ||
+	    request->from == request->to || request->count == 0 || request->count > FLX_MOVE_MAX)
+		return false;
+	return request->kind == FLX_MOVE_BUCKETS ? buckets_valid(migrate, request)
+						 : slices_valid(migrate, request);
 }
 
 int flx_migrate_request(struct flx_migrate *migrate, const struct flx_move_request *request,
@@ -557,6 +640,17 @@ int flx_migrate_request(struct flx_migrate *migrate, const struct flx_move_reque
 	set_bit(&migrate->worker[request->from].mover->outgoing, number);
 	flx_idle_wake(migrate->worker[request->from].idle);
 	return (int)number;
+}
+
+void flx_migrate_written(struct flx_migrate *migrate, uint32_t number, uint64_t now_tsc,
+			 uint64_t settled_tsc)
+{
+	struct flx_move *move = &migrate->move[number];
+
+	move->times.routed_tsc = now_tsc;
+	move->settled_tsc = settled_tsc;
+	note_waiting(move, 0);
+	enter(move, FLX_MOVE_SETTLING, now_tsc);
 }
 
 void flx_migrate_undo(struct flx_migrate *migrate, uint32_t number)

@@ -43,6 +43,19 @@
  * In between, what has been sent to the target must be handled there. Between BACK_ROUTED and its
  * grace period no flag of ours need be waited for: we alone read them.
  *
+ * The same machine moves *buckets* of a port's indirection table from one RX queue to another, so that
+ * flows come in where their slices are. The NIC is a producer that cannot be asked to wait: what it
+ * has put into the old queue must be sent on before what comes in the new one. So the target parks
+ * what arrives for these buckets on its own queue, before it looks for its slice:
+ *
+ *	ANNOUNCED	target's buckets: arriving		a grace period
+ *	READY							the control thread: it writes the table
+ *	SETTLING						the NIC: descriptors on their way
+ *	QUEUE		marked our RX queue			it to be seen empty, or through
+ *	LOCALS, LANES_OUT, HANDED, DONE as above, but that what was parked is now routed, not handled
+ *
+ * It is not undone: a table that cannot be written is as good as one that was, for nothing comes.
+ *
  * A worker that stalls holds up the moves that wait for it, and nothing else but their slices.
  *
  *			written by			read by
@@ -68,8 +81,8 @@
  * each worker has for what it parks take more of its memory.
  */
 #define FLX_MOVES_MAX 16
-/* Slices of a move. Fewer take as long, more wait for the slowest of them. */
-#define FLX_MOVE_SLICES_MAX 64
+/* Slices or buckets of a move. Fewer take as long, more wait for the slowest of them. */
+#define FLX_MOVE_MAX 64
 
 static_assert(FLX_SLICE_ARRIVING + FLX_MOVES_MAX <= UINT8_MAX, "a flag is one byte");
 static_assert(FLX_MOVES_MAX <= 64, "a worker's moves are one word");
@@ -81,6 +94,9 @@ enum flx_move_state {
 	FLX_MOVE_ROUTED,
 	FLX_MOVE_LANES_IN,
 	FLX_MOVE_VECTORS,
+	FLX_MOVE_READY,
+	FLX_MOVE_SETTLING,
+	FLX_MOVE_QUEUE,
 	FLX_MOVE_LOCALS,
 	FLX_MOVE_LANES_OUT,
 	FLX_MOVE_HANDED,
@@ -96,12 +112,18 @@ enum flx_move_state {
 	FLX_MOVE_STATES,
 };
 
+enum flx_move_kind {
+	FLX_MOVE_SLICES = 0, /* of group `of` */
+	FLX_MOVE_BUCKETS,    /* of the indirection table of port `of` */
+};
+
 struct flx_move_request {
-	uint16_t group;
-	uint8_t from;
+	uint8_t kind; /* enum flx_move_kind */
+	uint8_t from; /* workers */
 	uint8_t to;
-	uint32_t slice_count; /* 1..FLX_MOVE_SLICES_MAX */
-	uint16_t slice[FLX_MOVE_SLICES_MAX];
+	uint16_t of;
+	uint32_t count;		       /* 1..FLX_MOVE_MAX */
+	uint16_t number[FLX_MOVE_MAX]; /* of slices or buckets */
 };
 
 /* When what happened, for reports; in cycles of the workers' clock. 0: it has not. */
@@ -125,7 +147,9 @@ struct flx_move {
 	uint32_t locals_left;
 	uint64_t put[FLX_WORKERS_MAX]; /* noted counts of lanes, by their other end */
 	uint64_t frames[FLX_PORTS_MAX];
-	uint64_t *mark; /* by fluxion number */
+	uint64_t settled_tsc;	   /* descriptors on their way have come by then */
+	uint64_t received, shorts; /* of the RX queue */
+	uint64_t *mark;		   /* by fluxion number */
 	struct flx_fifo
 		given; /* of an undo: what the target had parked; its chunks are the target's */
 };
@@ -144,14 +168,23 @@ struct flx_parking {
  *			written by			read by
  *	parking..	the worker			the worker
  *	outgoing	control sets, worker clears	the worker, every turn
- *	incoming	source sets, worker clears	the worker, every turn
+ *	incoming..	source sets, worker clears	the worker, every turn
+ *	buckets		source sets, worker clears	the worker, when incoming_buckets is not 0
  */
 struct flx_mover {
-	struct flx_flags *flags;			   /* by group */
-	struct flx_parking parking[FLX_MOVES_MAX];	   /* by move */
-	uint32_t parked_count;				   /* in all their queues */
+	struct flx_flags *flags;		   /* by group */
+	_Atomic uint8_t *buckets[FLX_PORTS_MAX];   /* by port: flags, 0 but where buckets arrive */
+	struct flx_parking parking[FLX_MOVES_MAX]; /* by move */
+	uint32_t parked_count;			   /* in all their queues */
 	alignas(FLX_CACHE_LINE) _Atomic uint64_t outgoing; /* bit: we are that move's source */
-	_Atomic uint64_t incoming; /* bit: we park for that move, or drain */
+	_Atomic uint64_t incoming;	   /* bit: we park for that move, or drain */
+	_Atomic uint64_t incoming_buckets; /* of these, those of buckets */
+};
+
+/* What was polled from an RX queue. Its worker's alone. */
+struct flx_rx_counts {
+	uint64_t received; /* frames */
+	uint64_t shorts;   /* polls that found less than they asked for: the queue was empty then */
 };
 
 /* What moves have to know of a worker, beside its lanes. */
@@ -161,8 +194,15 @@ struct flx_migrate_worker {
 	struct flx_idle *idle;
 	const struct flx_fifo *vectors; /* by fluxion number */
 	const struct flx_fifo *frames[FLX_PORTS_MAX];
+	const struct flx_rx_counts *rx[FLX_PORTS_MAX]; /* NULL: no queue there */
 	struct flx_chunk_pool *chunks;
 	struct flx_stats *stats; /* for what an undo hands over */
+};
+
+struct flx_migrate_port {
+	uint16_t rx_queues; /* queue q is worker q's */
+	uint16_t rx_descs;
+	uint16_t reta_size; /* buckets, a power of two; 0: the port has no table */
 };
 
 struct flx_migrate {
@@ -173,17 +213,20 @@ struct flx_migrate {
 	_Atomic uint64_t *epoch;
 	uint32_t worker_count;
 	uint32_t port_count;
+	const struct flx_migrate_port *port; /* by port */
 	struct flx_migrate_worker worker[FLX_WORKERS_MAX];
 	struct flx_move move[FLX_MOVES_MAX];
 };
 
 /*
  * flx_mover_init - a worker without moves, whose slices are as spread at first
- * @chunks: of the worker, with room for FLX_MOVES_MAX queues more
+ * @chunks: of the worker, with room for two times FLX_MOVES_MAX queues more
+ * @port: @port_count of them
  * 0; -ENOMEM. Context: setup.
  */
-int flx_mover_init(struct flx_mover *mover, uint32_t group_count, uint32_t worker_count,
-		   uint32_t index, struct flx_chunk_pool *chunks, int numa);
+int flx_mover_init(struct flx_mover *mover, const struct flx_flags_conf *conf,
+		   const struct flx_migrate_port *port, uint32_t port_count,
+		   struct flx_chunk_pool *chunks);
 void flx_mover_fini(struct flx_mover *mover);
 
 /*
@@ -197,7 +240,8 @@ void flx_migrate_fini(struct flx_migrate *migrate);
 
 /*
  * flx_migrate_request - begin to move slices, which none of the moves under way has
- * @request: copied; all slices belong to @request->from, and to is another worker
+ * @request: copied; from and to are two workers; slices belong to from, buckets lead to its queue, of
+ *	     which the caller makes sure, and to has one too
  * Number of the move; -EBUSY: there are FLX_MOVES_MAX; -EINVAL: what is said above does not hold.
  * Context: control thread.
  */
@@ -206,6 +250,14 @@ int flx_migrate_request(struct flx_migrate *migrate, const struct flx_move_reque
 
 /* flx_migrate_undo - take move @number back, if it still can be. Context: control thread. */
 void flx_migrate_undo(struct flx_migrate *migrate, uint32_t number);
+
+/*
+ * flx_migrate_written - the table of a move of buckets, which was READY, is written, or cannot be
+ * @settled_tsc: what the NIC has sent to the old queue has its descriptor by then
+ * Context: control thread.
+ */
+void flx_migrate_written(struct flx_migrate *migrate, uint32_t number, uint64_t now_tsc,
+			 uint64_t settled_tsc);
 
 /* flx_migrate_state - of move @number. Context: any thread. */
 static inline enum flx_move_state flx_migrate_state(const struct flx_migrate *migrate,

@@ -242,26 +242,26 @@ static uint64_t handled(void)
 static void ask(struct flx_random *random, bool moving[][FLX_SLICES])
 {
 	struct flx_move_request request = {
-		.group = flx_random_chance(random, 50) ? FIRST : SECOND,
+		.of = flx_random_chance(random, 50) ? FIRST : SECOND,
 		.from = (uint8_t)flx_random_below(random, settings.workers),
 		.to = (uint8_t)flx_random_below(random, settings.workers),
 	};
-	const struct flx_route *route = &world.shared.routes->route[request.group];
+	const struct flx_route *route = &world.shared.routes->route[request.of];
 	uint32_t wanted = flx_random_between(random, 1, 16), slice;
 	int number;
 
 	slice = flx_random_below(random, FLX_SLICES);
-	for (uint32_t i = 0; i < FLX_SLICES && request.slice_count < wanted;
+	for (uint32_t i = 0; i < FLX_SLICES && request.count < wanted;
 	     i++, slice = (slice + 1) % FLX_SLICES)
-		if (!moving[request.group][slice] && flx_route_owner(route, slice) == request.from)
-			request.slice[request.slice_count++] = (uint16_t)slice;
-	if (!request.slice_count || request.from == request.to)
+		if (!moving[request.of][slice] && flx_route_owner(route, slice) == request.from)
+			request.number[request.count++] = (uint16_t)slice;
+	if (!request.count || request.from == request.to)
 		return;
 	number = flx_migrate_request(&world.shared.migrate, &request, rte_rdtsc());
 	if (number < 0)
 		return;
-	for (uint32_t i = 0; i < request.slice_count; i++)
-		moving[request.group][request.slice[i]] = true;
+	for (uint32_t i = 0; i < request.count; i++)
+		moving[request.of][request.number[i]] = true;
 }
 
 /* One that is under way shall be undone, wherever it is by now. */
@@ -284,8 +284,8 @@ static uint64_t reap(bool moving[][FLX_SLICES], uint64_t *undone)
 
 	while ((state = flx_migrate_reap(&world.shared.migrate, &request, &times)) !=
 	       FLX_MOVE_FREE) {
-		for (uint32_t i = 0; i < request.slice_count; i++)
-			moving[request.group][request.slice[i]] = false;
+		for (uint32_t i = 0; i < request.count; i++)
+			moving[request.of][request.number[i]] = false;
 		*undone += state == FLX_MOVE_UNDONE;
 		parked += times.parked_count;
 		if (times.parked_tsc && pause_count < PAUSES_MAX)

@@ -34,46 +34,46 @@ static uint32_t choose_slice(struct sim *sim, uint32_t g)
 /* Slices of one owner that stay so far; fewer than wanted where they are not found. */
 static void choose(struct sim *sim, struct flx_move_request *request)
 {
-	const struct flx_route *route = &sim->world.shared.routes->route[request->group];
+	const struct flx_route *route = &sim->world.shared.routes->route[request->of];
 	uint32_t wanted = flx_random_chance(&sim->moves, 10)
-				  ? FLX_MOVE_SLICES_MAX
+				  ? FLX_MOVE_MAX
 				  : flx_random_between(&sim->moves, 1, 8);
 	bool chosen[FLX_SLICES] = {false};
 
-	request->slice_count = 0;
-	for (uint32_t tries = 0; tries < 2 * wanted && request->slice_count < wanted; tries++) {
-		uint32_t slice = choose_slice(sim, request->group);
+	request->count = 0;
+	for (uint32_t tries = 0; tries < 2 * wanted && request->count < wanted; tries++) {
+		uint32_t slice = choose_slice(sim, request->of);
 		uint8_t owner = flx_route_owner(route, slice);
 
-		if (chosen[slice] || sim->moving[request->group][slice] ||
-		    (request->slice_count && owner != request->from))
+		if (chosen[slice] || sim->moving[request->of][slice] ||
+		    (request->count && owner != request->from))
 			continue;
 		chosen[slice] = true;
 		request->from = owner;
-		request->slice[request->slice_count++] = (uint16_t)slice;
+		request->number[request->count++] = (uint16_t)slice;
 	}
 }
 
 static void ask(struct sim *sim)
 {
 	struct flx_move_request request = {
-		.group = (uint16_t)flx_random_below(&sim->moves, sim->world.registry.group_count)};
+		.of = (uint16_t)flx_random_below(&sim->moves, sim->world.registry.group_count)};
 	int number;
 
-	if (sim->world.registry.group[request.group].mode == FLX_PLACE_LOCAL)
+	if (sim->world.registry.group[request.of].mode == FLX_PLACE_LOCAL)
 		return;
 	choose(sim, &request);
 	request.to = (uint8_t)flx_random_below(&sim->moves, sim->shape.workers);
 	number = flx_migrate_request(migrate_of(sim), &request, sim->tsc);
 	if (number < 0) {
 		/* Nothing to do, to where it is, or too many: refused, and nothing has changed. */
-		if (request.slice_count && request.from != request.to && number != -EBUSY)
+		if (request.count && request.from != request.to && number != -EBUSY)
 			sim_fail(&sim->oracle, "a move was refused: %s", strerror(-number));
 		return;
 	}
-	for (uint32_t i = 0; i < request.slice_count; i++) {
-		sim->moving[request.group][request.slice[i]] = (uint8_t)(number + 1);
-		sim_oracle_move(&sim->oracle, request.group, request.slice[i], request.to);
+	for (uint32_t i = 0; i < request.count; i++) {
+		sim->moving[request.of][request.number[i]] = (uint8_t)(number + 1);
+		sim_oracle_move(&sim->oracle, request.of, request.number[i], request.to);
 	}
 }
 
@@ -84,13 +84,13 @@ void sim_moves_reap(struct sim *sim)
 	enum flx_move_state state;
 
 	while ((state = flx_migrate_reap(migrate_of(sim), &request, &times)) != FLX_MOVE_FREE) {
-		for (uint32_t i = 0; i < request.slice_count; i++) {
-			sim->moving[request.group][request.slice[i]] = 0;
-			sim_oracle_moved(&sim->oracle, request.group, request.slice[i],
+		for (uint32_t i = 0; i < request.count; i++) {
+			sim->moving[request.of][request.number[i]] = 0;
+			sim_oracle_moved(&sim->oracle, request.of, request.number[i],
 					 state == FLX_MOVE_UNDONE);
 		}
-		sim->moved += request.slice_count;
-		sim->moved_back += state == FLX_MOVE_UNDONE ? request.slice_count : 0;
+		sim->moved += request.count;
+		sim->moved_back += state == FLX_MOVE_UNDONE ? request.count : 0;
 		sim->parked += times.parked_count;
 	}
 }
