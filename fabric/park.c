@@ -9,8 +9,9 @@
 
 /*
  * Messages parked by one worker above which nobody admits anything new, and below which all do
- * again, as shares of all credits. A healthy move parks a few hundred at most, so this is for one
- * that is stuck: above a fourth, four of them could hold all there is.
+ * again, as shares of its share of all credits. A healthy move parks a few hundred at most, so this is
+ * for one that is stuck. All workers together park a fourth of all credits then: more, and what a
+ * move needs to go on might find no credit.
  */
 #define HOLD_SHARE    4
 #define RELEASE_SHARE 8
@@ -21,7 +22,8 @@ static void update_hold(struct flx_worker *worker)
 	struct flx_shared *shared = worker->shared;
 	uint64_t own = 1ull << worker->index;
 	bool holds = atomic_load_explicit(&shared->hold, memory_order_relaxed) & own;
-	uint32_t share = shared->credit_count / (holds ? RELEASE_SHARE : HOLD_SHARE);
+	uint32_t share =
+		shared->credit_count / shared->worker_count / (holds ? RELEASE_SHARE : HOLD_SHARE);
 
 	if (likely(holds == (worker->mover.parked_count > share)))
 		return;

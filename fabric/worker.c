@@ -61,8 +61,7 @@ static uint32_t poll_ports(struct flx_worker *worker)
 {
 	uint32_t work = 0;
 
-	if (unlikely(worker->congested ||
-		     atomic_load_explicit(&worker->shared->hold, memory_order_relaxed))) {
+	if (unlikely(flx_worker_refuses(worker))) {
 		worker->stats->refused_turns++;
 		return 0;
 	}
@@ -323,8 +322,8 @@ uint32_t flx_worker_turn(struct flx_worker *worker)
 	flush_lanes(worker);
 	work += flush_ports(worker);
 	sweep_contexts(worker);
-	account(worker, work);
 	end_moves(worker);
+	account(worker, work);
 	return work;
 }
 

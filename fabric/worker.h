@@ -174,6 +174,17 @@ void flx_worker_abandon(struct flx_worker *worker);
 /* Runs a batch of every fluxion that has messages; returns how many were handled. */
 uint32_t flx_worker_dispatch(struct flx_worker *worker);
 
+/*
+ * Whether this worker must not poll its RX queues now: a lane is full, or too much is parked. A move
+ * that waits for a queue to be polled would never end, and never let what is parked go on.
+ */
+static inline bool flx_worker_refuses(const struct flx_worker *worker)
+{
+	return worker->congested ||
+	       (atomic_load_explicit(&worker->shared->hold, memory_order_relaxed) &&
+		!worker->mover.queues_waited);
+}
+
 /* Routes @elems, come in on RX queues of port @port: whatever else may begin a chain does so here. */
 void flx_worker_admit(struct flx_worker *worker, uint32_t port, struct flx_elem *elems,
 		      uint32_t count);

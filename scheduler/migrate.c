@@ -34,6 +34,7 @@ int flx_mover_init(struct flx_mover *mover, const struct flx_flags_conf *conf,
 		flx_fifo_init(&mover->parking[m].queue, chunks);
 	}
 	mover->parked_count = 0;
+	mover->queues_waited = 0;
 	atomic_init(&mover->outgoing, 0);
 	atomic_init(&mover->incoming, 0);
 	atomic_init(&mover->incoming_buckets, 0);
@@ -281,6 +282,7 @@ static void mark_queue(struct flx_migrate *migrate, struct flx_move *move, uint6
 
 	move->received = rx->received;
 	move->shorts = rx->shorts;
+	migrate->worker[move->request.from].mover->queues_waited++;
 	note_waiting(move, 1ull << move->request.from);
 	enter(move, FLX_MOVE_QUEUE, now_tsc);
 }
@@ -479,6 +481,7 @@ static bool step(struct flx_migrate *migrate, uint32_t number, uint64_t now_tsc)
 	case FLX_MOVE_QUEUE:
 		if (!queue_passed(migrate, move))
 			return false;
+		migrate->worker[from].mover->queues_waited--;
 		mark_locals(migrate, move, now_tsc);
 		return true;
 	case FLX_MOVE_LOCALS:

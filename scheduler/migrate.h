@@ -25,6 +25,9 @@
  * its flag says so would be sent on, behind ones that were sent later. "Taken" and not "handled" is
  * counted because messages are sorted by fluxion when they are taken: the count is no prefix then.
  *
+ * Fluxions without slices run on every worker, so what was sent through them could be overtaken there:
+ * hence LOCALS. A message that goes round in a circle of them more often than it is long has no order.
+ *
  * The target's flags stay arriving until its queue of parked messages is empty, so that what comes
  * meanwhile goes behind; it drains faster than that grows.
  *
@@ -176,6 +179,7 @@ struct flx_mover {
 	_Atomic uint8_t *buckets[FLX_PORTS_MAX];   /* by port: flags, 0 but where buckets arrive */
 	struct flx_parking parking[FLX_MOVES_MAX]; /* by move */
 	uint32_t parked_count;			   /* in all their queues */
+	uint32_t queues_waited; /* moves of ours that wait for an RX queue: it must be polled */
 	alignas(FLX_CACHE_LINE) _Atomic uint64_t outgoing; /* bit: we are that move's source */
 	_Atomic uint64_t incoming;	   /* bit: we park for that move, or drain */
 	_Atomic uint64_t incoming_buckets; /* of these, those of buckets */

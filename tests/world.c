@@ -33,6 +33,14 @@ int flx_world_init(struct flx_world *world, const struct flx_program *program,
 	shared->worker_count = conf->workers;
 	shared->start_tsc = rte_rdtsc();
 	shared->tsc_hz = conf->tsc_hz ? conf->tsc_hz : rte_get_tsc_hz();
+	if (conf->reta_size) {
+		shared->port_count = 1;
+		shared->queues[0] = (struct flx_migrate_port){
+			.rx_queues = (uint16_t)conf->workers,
+			.rx_descs = conf->rx_descs,
+			.reta_size = conf->reta_size,
+		};
+	}
 	/* No cache: what is free is in the pool, so that it runs dry when it is meant to. */
 	shared->pool = rte_pktmbuf_pool_create(
 		"world", conf->buffers, 0, sizeof(struct flx_msg) - sizeof(struct rte_mbuf),
@@ -86,6 +94,21 @@ void flx_world_inject(struct flx_world *world, uint32_t index, uint16_t number,
 	worker->stats->port[0].received += count;
 	flx_purse_spend(&worker->purse, count);
 	flx_worker_route(worker, elems, count);
+}
+
+void flx_world_poll(struct flx_world *world, uint32_t index, const struct flx_elem *found,
+		    uint32_t count)
+{
+	struct flx_worker *worker = world->shared.workers[index];
+	struct flx_elem elems[FLX_BATCH];
+
+	FLX_VERIFY(count <= FLX_BATCH);
+	memcpy(elems, found, count * sizeof(*elems));
+	worker->rx[0].counts.received += count;
+	worker->rx[0].counts.shorts += count < FLX_BATCH;
+	worker->stats->port[0].received += count;
+	flx_purse_spend(&worker->purse, count);
+	flx_worker_admit(worker, 0, elems, count);
 }
 
 void flx_world_ledger(struct flx_world *world, struct flx_ledger *ledger)

@@ -17,6 +17,8 @@ struct flx_world_conf {
 	uint16_t buffer_data; /* bytes behind the headroom */
 	const uint64_t *seed; /* of the store's hash, two words; NULL: random */
 	uint64_t tsc_hz;      /* of the clock that the caller turns; 0: the machine's */
+	uint16_t reta_size;   /* buckets of port 0, where each worker has a queue; 0: none */
+	uint16_t rx_descs;    /* of each queue */
 };
 
 struct flx_world {
@@ -42,6 +44,10 @@ void flx_world_place(struct flx_world *world, uint32_t group, uint32_t slice, ui
  */
 void flx_world_inject(struct flx_world *world, uint32_t index, uint16_t number,
 		      struct flx_msg **msgs, uint32_t count);
+
+/* flx_world_poll - what a poll of the queue of port 0 found: the same, each for a fluxion of its own */
+void flx_world_poll(struct flx_world *world, uint32_t index, const struct flx_elem *found,
+		    uint32_t count);
 
 /* The ledger between two turns, of fresh snapshots of all workers. */
 void flx_world_ledger(struct flx_world *world, struct flx_ledger *ledger);

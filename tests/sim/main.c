@@ -41,13 +41,14 @@ static void print_shape(void)
 	const struct sim_shape *shape = &sim.shape;
 
 	printf("seed %" PRIu64 ": %u workers, lanes of %u, %u credits, %u buffers, %u fluxions, %u "
-	       "keys, %u steps%s%s; %" PRIu64 " turns, %" PRIu64 " injected, %" PRIu64 " sends, "
+	       "keys, %u steps%s%s%s; %" PRIu64 " turns, %" PRIu64 " injected, %" PRIu64 " sends, "
 	       "%" PRIu64 " slices moved, %" PRIu64 " back, %" PRIu64 " parked, %" PRIu64
-	       " turns held\n",
+	       " turns held, %" PRIu64 " buckets moved\n",
 	       sim.seed, shape->workers, shape->lane_size, shape->credits, shape->buffers,
 	       shape->fluxions, shape->keys, shape->steps, shape->moved ? ", moved" : "",
-	       shape->abandoned ? ", abandoned" : "", sim.turns, sim.injected, sim.oracle.next_id,
-	       sim.moved, sim.moved_back, sim.parked, sim.held);
+	       shape->queues ? ", queues" : "", shape->abandoned ? ", abandoned" : "", sim.turns,
+	       sim.injected, sim.oracle.next_id, sim.moved, sim.moved_back, sim.parked, sim.held,
+	       sim.nic.moved);
 }
 
 static bool run(uint64_t seed, bool verbose)
@@ -88,7 +89,7 @@ int main(int argc, char **argv)
 						{"verbose", no_argument, NULL, 'v'},
 						{0}};
 	uint64_t first = 0, runs = 0, done = 0, sends = 0, moved = 0, back = 0, parked = 0,
-		 held = 0;
+		 held = 0, buckets = 0;
 	bool verbose = false, good = true;
 	int option;
 
@@ -121,11 +122,13 @@ int main(int argc, char **argv)
 		back += sim.moved_back;
 		parked += sim.parked;
 		held += sim.held;
+		buckets += sim.nic.moved;
 	}
 	urcu_qsbr_unregister_thread();
 	printf("sim: %" PRIu64 " runs, %" PRIu64 " sends, %" PRIu64 " slices moved, %" PRIu64
-	       " of them back, %" PRIu64 " messages parked, %" PRIu64 " turns held, %s\n",
-	       done, sends, moved, back, parked, held,
+	       " of them back, %" PRIu64 " messages parked, %" PRIu64 " turns held, %" PRIu64
+	       " buckets moved, %s\n",
+	       done, sends, moved, back, parked, held, buckets,
 	       good ? "all promises kept" : "a promise broken");
 	return good ? EXIT_SUCCESS : EXIT_FAILURE;
 }

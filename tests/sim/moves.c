@@ -83,7 +83,13 @@ void sim_moves_reap(struct sim *sim)
 	struct flx_move_times times;
 	enum flx_move_state state;
 
+	sim_queues_write(sim);
 	while ((state = flx_migrate_reap(migrate_of(sim), &request, &times)) != FLX_MOVE_FREE) {
+		sim->parked += times.parked_count;
+		if (request.kind == FLX_MOVE_BUCKETS) {
+			sim_queues_moved(sim, &request);
+			continue;
+		}
 		for (uint32_t i = 0; i < request.count; i++) {
 			sim->moving[request.of][request.number[i]] = 0;
 			sim_oracle_moved(&sim->oracle, request.of, request.number[i],
@@ -91,7 +97,6 @@ void sim_moves_reap(struct sim *sim)
 		}
 		sim->moved += request.count;
 		sim->moved_back += state == FLX_MOVE_UNDONE ? request.count : 0;
-		sim->parked += times.parked_count;
 	}
 }
 
@@ -103,8 +108,12 @@ void sim_moves_step(struct sim *sim)
 
 	if (flx_random_chance(random, sim->shape.reap_pct))
 		sim_moves_reap(sim);
-	if (sim->shape.workers > 1 && flx_random_chance(random, sim->shape.move_pct))
-		ask(sim);
+	if (sim->shape.workers > 1 && flx_random_chance(random, sim->shape.move_pct)) {
+		if (sim->shape.queues && flx_random_chance(random, 20))
+			sim_queues_ask(sim);
+		else
+			ask(sim);
+	}
 	if (flx_random_chance(random, sim->shape.undo_pct) && under_way & 1ull << number)
 		flx_migrate_undo(migrate_of(sim), number);
 }

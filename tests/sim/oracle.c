@@ -156,7 +156,9 @@ static bool is_over(const struct sim_oracle *oracle, uint32_t g, uint32_t key, u
 	uint64_t ttl =
 		(oracle->registry->group[g].context_ttl_ms * FLX_TICKS_PER_SECOND + 999) / 1000;
 
-	return ttl && oracle->there[g][key] && now - oracle->committed[g][key] > ttl;
+	/* Signed: a slice may have moved from a worker whose clock is a little ahead. */
+	return ttl && oracle->there[g][key] &&
+	       (int32_t)(now - oracle->committed[g][key]) > (int32_t)ttl;
 }
 
 /* A slice's owner is the one that binds, looks and sweeps: its time is that of the context. */
@@ -232,11 +234,13 @@ static uint32_t sum_of(const struct sim_token *token)
 void sim_token_lead(const struct sim_oracle *oracle, struct sim_token *token, uint32_t fluxion,
 		    const struct sim_token *came)
 {
-	token->way = 0;
+	token->way = token->been = token->circled = 0;
 	if (group_of(oracle, fluxion)->mode != FLX_PLACE_LOCAL)
 		return;
 	token->origin = came->way ? came->origin : came->source;
 	token->origin_stamp = came->way ? came->origin_stamp : came->stamp;
+	token->been = (came->way ? came->been : 0) | 1u << fluxion;
+	token->circled = came->way && (came->circled || came->been & 1u << fluxion);
 	/* A number to the base of one more than there are: the same for no other way of 6 steps. */
 	token->way = came->way * (SIM_FLUXIONS_MAX + 1) + fluxion + 1;
 }
@@ -465,7 +469,7 @@ void sim_oracle_arrive(struct sim_oracle *oracle, uint32_t fluxion, uint32_t wor
 			 "stamp %" PRIu64 " after %" PRIu64,
 			 token->id, token->source, place, fluxion, token->stamp, *seen);
 	*seen = token->stamp;
-	if (token->way && group_of(oracle, fluxion)->mode != FLX_PLACE_LOCAL)
+	if (token->way && !token->circled && group_of(oracle, fluxion)->mode != FLX_PLACE_LOCAL)
 		check_way(oracle, token, place);
 	check_owner(oracle, fluxion, worker, token);
 	check_context(oracle, fluxion, worker, token, context);

@@ -26,10 +26,13 @@ struct sim_token {
 	uint32_t keyless; /* its key functions refuse */
 	/*
 	 * What went through fluxions without slices, which run on every worker: the place before
-	 * them, the stamp that it gave, and a hash of the way since; 0: it comes straight.
+	 * them, the stamp that it gave, a number for the way since (0: it comes straight), and a bit
+	 * for each of them. One that it came to twice ends the order: see migrate.h.
 	 */
 	uint32_t origin;
 	uint32_t way;
+	uint32_t been;
+	uint32_t circled;
 	uint32_t sum; /* of all but itself: the bytes arrived whole */
 	uint64_t origin_stamp;
 };

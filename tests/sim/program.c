@@ -45,6 +45,8 @@ void sim_shape_draw(struct sim_shape *shape, struct flx_random *random, struct f
 	shape->move_pct = flx_random_chance(moves, 15) ? 0 : flx_random_below(moves, 40);
 	shape->undo_pct = flx_random_chance(moves, 40) ? 0 : flx_random_below(moves, 10);
 	shape->reap_pct = flx_random_between(moves, 1, 60);
+	shape->queues = flx_random_chance(moves, 50);
+	shape->late_pct = flx_random_between(moves, 1, 50);
 	shape->sleep_pct = flx_random_below(moves, 80);
 	/* From the least that the fabric starts with to four times that. */
 	shape->credits = shape->workers * 4 * FLX_CREDIT_BLOCK * flx_random_between(random, 1, 4);

@@ -65,6 +65,8 @@ static int set_up(struct sim *sim)
 		.buffer_data = 2 * sizeof(struct sim_token),
 		.seed = (const uint64_t[2]){sim->seed, ~sim->seed},
 		.tsc_hz = SIM_TSC_HZ,
+		.reta_size = shape->queues ? SIM_BUCKETS : 0,
+		.rx_descs = SIM_DESCS,
 	};
 	int error = flx_world_init(&sim->world, &sim->program.program, &conf);
 
@@ -77,6 +79,7 @@ static int set_up(struct sim *sim)
 	}
 	sim->oracle.turn = sim->world.shared.store->turn;
 	spread_slices(sim);
+	sim_queues_init(sim);
 	for (uint32_t w = 0; w < shape->workers; w++) {
 		sim->pause[w] = 0;
 		sim->chunks[w] = free_chunks(sim->world.shared.workers[w]);
@@ -94,7 +97,7 @@ static void check_conservation(struct sim *sim)
 {
 	struct sim_oracle *oracle = &sim->oracle;
 	int64_t credits = flx_world_credits(&sim->world) + (int64_t)oracle->outstanding;
-	uint64_t buffers = flx_world_buffers(&sim->world) + oracle->outstanding;
+	uint64_t buffers = flx_world_buffers(&sim->world) + oracle->outstanding + sim->nic.queued;
 
 	if (credits != sim->shape.credits)
 		sim_fail(oracle, "%" PRId64 " credits; there are %u", credits, sim->shape.credits);
@@ -121,6 +124,8 @@ static void turn(struct sim *sim, uint32_t w)
 	uint64_t before = sim->oracle.arrivals;
 
 	sim->world.shared.workers[w]->now_tsc = sim->world.shared.start_tsc + sim->tsc;
+	if (sim->shape.queues)
+		sim_queues_poll(sim, w);
 	flx_worker_turn(sim->world.shared.workers[w]);
 	sim->turns++;
 	if (sim->oracle.arrivals - before > most)
@@ -145,14 +150,15 @@ static void rest(struct sim *sim, uint32_t w)
 		atomic_store(&worker->pulse.away, 1);
 }
 
-/* Whether it is awake, or was woken. */
+/* Whether it is awake, or was woken; where a port has something for it, its time is soon over. */
 static bool awake(struct sim *sim, uint32_t w)
 {
 	struct flx_worker *worker = sim->world.shared.workers[w];
 
 	if (!atomic_load(&worker->pulse.away))
 		return true;
-	if (atomic_load(&worker->idle.parked) && !flx_random_chance(&sim->moves, 5))
+	if (atomic_load(&worker->idle.parked) && !sim->nic.queue[w].count &&
+	    !flx_random_chance(&sim->moves, 5))
 		return false;
 	flx_idle_retract(&worker->idle);
 	atomic_store(&worker->pulse.away, 0);
@@ -170,26 +176,42 @@ static void write_flow(struct flx_msg *msg, uint32_t flow, uint32_t slice)
 	msg->mbuf.hash.rss = slice + flow * FLX_SLICES;
 }
 
-/* A message as the edge would make it; NULL when there is no buffer. */
-static struct flx_msg *receive(struct sim *sim, uint32_t w, uint32_t f)
+/* As the edge would make it, or the NIC. */
+struct flx_msg *sim_receive(struct sim *sim, struct sim_token *token, uint32_t w)
 {
 	struct sim_oracle *oracle = &sim->oracle;
 	struct flx_random *random = &sim->random;
 	struct flx_msg *msg = (struct flx_msg *)rte_pktmbuf_alloc(sim->world.shared.pool);
-	struct sim_token token = {
+
+	*token = (struct sim_token){
 		.key = flx_random_below(random, sim->shape.keys),
 		.flow = flx_random_between(random, 1, sim->shape.keys),
 		.hops = flx_random_between(random, 0, sim->shape.hops_max),
 		.keyless = flx_random_chance(random, sim->shape.keyless_pct),
 	};
+	if (!msg)
+		return NULL;
+	write_flow(msg, token->flow, oracle->slice[SIM_KEY_FLOW][token->flow - 1]);
+	if (sim->shape.queues) {
+		/* Its flow is where it comes from, whichever worker polls it. */
+		w = oracle->place[SIM_KEY_FLOW][token->flow - 1];
+		/* Nobody has asked for its key while its bucket is parked. */
+		token->keyless = false;
+	}
+	sim_token_seal(oracle, token, sim_place(oracle, oracle->fluxions, token, w));
+	memcpy(flx_append(msg, sizeof(*token)), token, sizeof(*token));
+	return msg;
+}
+
+static struct flx_msg *receive(struct sim *sim, uint32_t w, uint32_t f)
+{
+	struct sim_token token;
+	struct flx_msg *msg = sim_receive(sim, &token, w);
 
 	if (!msg)
 		return NULL;
-	write_flow(msg, token.flow, oracle->slice[SIM_KEY_FLOW][token.flow - 1]);
-	sim_token_seal(oracle, &token, sim_place(oracle, oracle->fluxions, &token, w));
-	memcpy(flx_append(msg, sizeof(token)), &token, sizeof(token));
-	sim_oracle_send(oracle, &token, 1u << f);
-	sim_oracle_commit(oracle);
+	sim_oracle_send(&sim->oracle, &token, 1u << f);
+	sim_oracle_commit(&sim->oracle);
 	return msg;
 }
 
@@ -202,6 +224,10 @@ static void inject(struct sim *sim)
 	struct flx_worker *worker = sim->world.shared.workers[w];
 	struct flx_msg *msgs[FLX_BATCH];
 
+	if (sim->shape.queues) {
+		sim_queues_step(sim, true);
+		return;
+	}
 	if ((worker->congested && !flx_random_chance(&sim->random, 10)) ||
 	    atomic_load(&sim->world.shared.hold) || atomic_load(&worker->pulse.away) ||
 	    !flx_purse_has(&worker->purse, wanted))
@@ -229,6 +255,9 @@ static void pass_time(struct sim *sim)
 {
 	if (flx_random_chance(&sim->extra, sim->shape.tick_pct))
 		sim->tsc += flx_random_below(&sim->extra, 32 * SIM_TSC_HZ / FLX_TICKS_PER_SECOND);
+	/* What a NIC has under way settles in a few steps. */
+	if (sim->shape.queues)
+		sim->tsc += flx_random_below(&sim->moves, SIM_SETTLE_TSC / 2);
 	if (flx_random_chance(&sim->extra, sim->shape.keep_pct) || must_keep(sim))
 		flx_store_keep(sim->world.shared.store);
 }
@@ -239,6 +268,8 @@ static void step(struct sim *sim)
 
 	pass_time(sim);
 	sim_moves_step(sim);
+	if (sim->shape.queues)
+		sim_queues_step(sim, false);
 	if (flx_random_chance(&sim->random, sim->shape.inject_pct))
 		inject(sim);
 	if (sim->pause[w]) {
@@ -265,7 +296,8 @@ static uint64_t progress(const struct sim *sim)
 
 static bool all_done(const struct sim *sim)
 {
-	return !sim->oracle.outstanding && !flx_migrate_under_way(&sim->world.shared.migrate);
+	return !sim->oracle.outstanding && !sim->nic.queued &&
+	       !flx_migrate_under_way(&sim->world.shared.migrate);
 }
 
 /*
@@ -283,6 +315,8 @@ static void drain(struct sim *sim)
 
 		pass_time(sim);
 		sim_moves_reap(sim);
+		if (sim->shape.queues)
+			sim_queues_step(sim, false);
 		for (uint32_t i = 0; i < sim->shape.workers && !failed(sim); i++)
 			if (awake(sim, (first + i) % sim->shape.workers))
 				turn(sim, (first + i) % sim->shape.workers);
@@ -299,6 +333,7 @@ static void abandon(struct sim *sim)
 {
 	struct sim_oracle *oracle = &sim->oracle;
 
+	sim_queues_drop(sim);
 	for (uint32_t w = 0; w < sim->shape.workers; w++)
 		flx_worker_abandon(sim->world.shared.workers[w]);
 	flx_world_ledger(&sim->world, &sim->ledger);

@@ -49,9 +49,11 @@ struct sim_shape {
 	uint32_t move_pct;    /* of the steps: a move is asked for */
 	uint32_t undo_pct;    /* of the steps: one that is under way shall be undone */
 	uint32_t reap_pct;    /* of the steps: the control thread looks for moves that have ended */
-	uint32_t sleep_pct;   /* of the pauses of a worker without work: it sleeps until woken */
-	bool moved;	      /* slices belong to workers at random, not by the static spread */
-	bool abandoned;	      /* stopped at once, not drained */
+	bool queues;	      /* all comes in by flow, through a port with an indirection table */
+	uint32_t late_pct; /* of the steps: what was written to the table holds, bucket by bucket */
+	uint32_t sleep_pct; /* of the pauses of a worker without work: it sleeps until woken */
+	bool moved;	    /* slices belong to workers at random, not by the static spread */
+	bool abandoned;	    /* stopped at once, not drained */
 };
 
 /* The random program, and what the simulation must know of it. Fluxions by index, from 0. */
@@ -61,6 +63,28 @@ struct sim_program {
 	char ids[SIM_FLUXIONS_MAX][16];
 	uint32_t stream_count[SIM_FLUXIONS_MAX];
 	uint32_t stream_mask[SIM_FLUXIONS_MAX][SIM_STREAMS_MAX]; /* bit: leads to that fluxion */
+};
+
+/* What a NIC does: an RX queue of descriptors, and which bucket leads there. */
+#define SIM_BUCKETS 16
+#define SIM_DESCS   128
+/* From the write on, what was on its way has its descriptor after so long. */
+#define SIM_SETTLE_TSC (SIM_TSC_HZ / FLX_TICKS_PER_SECOND / 8)
+
+struct sim_queue {
+	struct flx_elem elem[SIM_DESCS];
+	uint32_t head;
+	uint32_t count;
+};
+
+struct sim_nic {
+	struct sim_queue queue[SIM_WORKERS_MAX];
+	uint8_t table[SIM_BUCKETS];	   /* as it is */
+	uint8_t wanted[SIM_BUCKETS];	   /* as it was written */
+	uint8_t moving[SIM_BUCKETS];	   /* under way, in that move and 1 */
+	uint64_t settled_tsc[SIM_BUCKETS]; /* by then it is as it was written */
+	uint32_t queued;		   /* messages, in all queues */
+	uint64_t moved;			   /* buckets */
 };
 
 struct sim {
@@ -74,6 +98,7 @@ struct sim {
 	struct flx_world world;
 	struct sim_oracle oracle;
 	struct flx_ledger ledger;
+	struct sim_nic nic;
 	uint32_t pause[SIM_WORKERS_MAX];  /* steps to rest still */
 	uint32_t chunks[SIM_WORKERS_MAX]; /* free at the start */
 	uint64_t injected;
@@ -96,6 +121,21 @@ void sim_program_draw(struct sim *sim);
 
 /* The handler of every fluxion. */
 int sim_handler(struct flx_call *call, struct flx_msg *msg, void *context);
+
+/* A message that begins a chain at worker @w, and what is in it; NULL: no buffer. */
+struct flx_msg *sim_receive(struct sim *sim, struct sim_token *token, uint32_t w);
+
+/*
+ * queues.c: the port of a run that has one. A step of the NIC, which receives; a poll by worker @w,
+ * which must not be refused; the control thread's part of a move of buckets; what was moved.
+ */
+void sim_queues_init(struct sim *sim);
+void sim_queues_step(struct sim *sim, bool receives);
+void sim_queues_poll(struct sim *sim, uint32_t w);
+void sim_queues_ask(struct sim *sim);
+void sim_queues_write(struct sim *sim);
+void sim_queues_moved(struct sim *sim, const struct flx_move_request *request);
+void sim_queues_drop(struct sim *sim);
 
 /* moves.c: what the control thread does in a step; and all of it until no move is under way. */
 void sim_moves_step(struct sim *sim);
