@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "apps/ctx.h"
 
-#include <arpa/inet.h>
-#include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -10,6 +8,7 @@
 #include <time.h>
 
 #include "apps/contents.h"
+#include "apps/context_text.h"
 #include "apps/run.h"
 #include "apps/value.h"
 #include "context-store/store.h"
@@ -48,23 +47,6 @@ static int status_of(int error)
 	return error ? FLX_EXIT_FAILED : FLX_EXIT_OK;
 }
 
-static void print_hex(const uint8_t *bytes, uint32_t size)
-{
-	static const char digits[] = "0123456789abcdef";
-
-	if (size == 0)
-		putchar('-');
-	for (uint32_t i = 0; i < size; i++) {
-		putchar(digits[bytes[i] >> 4]);
-		putchar(digits[bytes[i] & 15]);
-	}
-}
-
-static double age_s(const struct flx_contents *contents)
-{
-	return (double)contents->age_ticks / FLX_TICKS_PER_SECOND;
-}
-
 /* Ends a look at all contexts: @found is what the last step said. */
 static int end_look(const struct words *words, const struct flx_contents *contents, int found)
 {
@@ -87,15 +69,9 @@ static int count(const struct words *words, struct flx_contents *contents)
 
 	while ((found = flx_contents_next(contents)) > 0)
 		;
-	printf("%-31s %7s %4s %7s %10s %7s %10s\n", "type", "version", "key", "context", "contexts",
-	       "damaged", "limit");
-	for (uint32_t t = 0; t < contents->type_count; t++) {
-		const struct flx_contents_type *type = &contents->type[t];
-
-		printf("%-31s %7u %4u %7u %10" PRIu64 " %7" PRIu64 " %10u\n", type->name,
-		       type->version, type->key_size, type->context_size, type->contexts,
-		       type->damaged, type->limit);
-	}
+	flx_context_text_heading(stdout);
+	for (uint32_t t = 0; t < contents->type_count; t++)
+		flx_context_text_type(stdout, &contents->type[t]);
 	if (words->dump && contents->dump.head.damaged)
 		flx_note("%s: %" PRIu64 " contexts were damaged in the store, and are not in it",
 			 words->dump, contents->dump.head.damaged);
@@ -115,71 +91,25 @@ static int list(const struct words *words, struct flx_contents *contents)
 
 	if (words->operand_count && !flx_contents_choose(contents, words->operand[0]))
 		return refuse_type(words->operand[0]);
-	for (; left && (found = flx_contents_next(contents)) > 0; left--) {
-		const struct flx_contents_type *type = &contents->type[contents->at];
-
-		printf("%s ", type->name);
-		print_hex(contents->key, type->key_size);
-		printf(" %.1fs ", age_s(contents));
-		print_hex(contents->context, type->context_size);
-		putchar('\n');
-	}
+	for (; left && (found = flx_contents_next(contents)) > 0; left--)
+		flx_context_text_line(stdout, &contents->type[contents->at], contents->key,
+				      contents->age_ticks, contents->context);
 	return end_look(words, contents, found);
-}
-
-/* KEY as it is written: TEXT of text:TEXT, an IPv4 address, or hexadecimal digits. */
-static const char *read_key(const char *text, uint8_t *key, uint32_t size)
-{
-	static const char prefix[] = "text:";
-
-	memset(key, 0, FLX_RECORD_KEY_MAX);
-	if (!text)
-		return size ? "no key" : NULL;
-	if (strncmp(text, prefix, sizeof(prefix) - 1) == 0) {
-		text += sizeof(prefix) - 1;
-		if (strlen(text) > size)
-			return "too long";
-		memcpy(key, text, strlen(text));
-		return NULL;
-	}
-	if (size == sizeof(struct in_addr) && inet_pton(AF_INET, text, key) == 1)
-		return NULL;
-	return flx_value_hex(text, key, size);
-}
-
-/* In quotes, when there is some and all of it can be read; zeroes behind it do not count. */
-static void print_text(const uint8_t *bytes, uint32_t size)
-{
-	while (size && !bytes[size - 1])
-		size--;
-	for (uint32_t i = 0; i < size; i++)
-		if (!isprint(bytes[i]))
-			return;
-	if (size)
-		printf("\"%.*s\"\n", (int)size, (const char *)bytes);
 }
 
 static int get(const struct words *words, struct flx_contents *contents)
 {
-	const char *name = words->operand[0], *text = words->operand[1];
+	const char *name = words->operand[0];
 	const struct flx_contents_type *type;
 	uint8_t key[FLX_RECORD_KEY_MAX];
-	const char *why;
+	char why[FLX_CONTEXT_TEXT_WHY_MAX];
 	int found;
 
 	if (!flx_contents_choose(contents, name))
 		return refuse_type(name);
 	type = &contents->type[contents->only];
-	why = read_key(text, key, type->key_size);
-	if (why && type->key_size == 0) {
-		flx_error("%s %s: it has one context, which has no key; give none", name, text);
-		return FLX_EXIT_USAGE;
-	}
-	if (why) {
-		flx_error("%s %s: %s; give a key of %u bytes as %u hexadecimal digits%s, or "
-			  "text:TEXT",
-			  name, text ? text : "", why, type->key_size, 2 * type->key_size,
-			  type->key_size == 4 ? ", an IPv4 address" : "");
+	if (!flx_context_text_key(type, words->operand[1], key, why)) {
+		flx_error("%s", why);
 		return FLX_EXIT_USAGE;
 	}
 	found = flx_contents_find(contents, key);
@@ -187,9 +117,7 @@ static int get(const struct words *words, struct flx_contents *contents)
 		end_look(words, contents, found);
 		return FLX_EXIT_FAILED;
 	}
-	print_hex(contents->context, type->context_size);
-	putchar('\n');
-	print_text(contents->context, type->context_size);
+	flx_context_text_value(stdout, type, contents->context);
 	return FLX_EXIT_OK;
 }
 
