@@ -25,8 +25,10 @@ static int run_help(struct flx_fabric *fabric, const struct flx_request *request
 }
 
 static const struct flx_command commands[] = {
-	{"ctx", "ACTION", "look at contexts, or copy them; see flx ctx --help", run_ctx},
-	{"help", "", "print these", run_help},
+	{"ctx", "ACTION",
+	 "look at contexts, or copy them; of a store or a dump as well, see flx ctx --help",
+	 run_ctx},
+	{"help", "", "print what it can be asked", run_help},
 	{"show", "", "the ledger now, and how busy the workers are", flx_show},
 };
 
@@ -62,6 +64,6 @@ void flx_commands_help(FILE *out)
 
 	for (size_t i = 0; i < COMMANDS; i++) {
 		snprintf(left, sizeof(left), "%s %s", commands[i].name, commands[i].usage);
-		fprintf(out, "  %-10s %s\n", left, commands[i].help);
+		fprintf(out, "  %-12s %s\n", left, commands[i].help);
 	}
 }

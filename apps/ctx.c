@@ -3,10 +3,13 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
+#include <unistd.h>
 
+#include "apps/ask.h"
 #include "apps/contents.h"
 #include "apps/context_text.h"
 #include "apps/run.h"
@@ -24,6 +27,8 @@ struct words {
 	const struct action *action;
 	const char *store;
 	const char *dump;
+	const char *control; /* socket of the fabric to ask; NULL: the only one that runs */
+	const char *limit_text;
 	uint64_t limit;
 	bool damaged;
 	bool help;
@@ -36,7 +41,7 @@ struct action {
 	const char *operands;
 	const char *about;
 	uint32_t operand_min, operand_max;
-	bool takes_dump, takes_limit, takes_damaged;
+	bool takes_dump, takes_limit, takes_damaged, needs_store;
 	int (*run)(const struct words *words, struct flx_contents *contents);
 };
 
@@ -220,13 +225,13 @@ static int restore(const struct words *words, struct flx_contents *contents)
 /* ------------------------------------------------------------------------------------- arguments */
 
 static const struct action actions[] = {
-	{"count", "", "how many there are, by type", 0, 0, true, false, false, count},
+	{"count", "", "how many there are, by type", 0, 0, true, false, false, false, count},
 	{"list", "[TYPE]", "type, key, age and context, a line each", 0, 1, true, true, false,
-	 list},
+	 false, list},
 	{"get", "TYPE [KEY]", "the context of KEY; exit status 1: there is none", 1, 2, true, false,
-	 false, get},
-	{"dump", "FILE", "copy all of them to a dump", 1, 1, false, false, false, dump},
-	{"restore", "FILE", "make a store from a dump", 1, 1, false, false, true, restore},
+	 false, false, get},
+	{"dump", "FILE", "copy all of them to a dump", 1, 1, false, false, false, false, dump},
+	{"restore", "FILE", "make a store from a dump", 1, 1, false, false, true, true, restore},
 };
 
 #define ACTIONS (sizeof(actions) / sizeof(actions[0]))
@@ -235,17 +240,21 @@ static int print_help(void)
 {
 	char left[32];
 
-	printf("usage: flx ctx ACTION --store DIR [OPERAND]... [OPTION]...\n\n"
-	       "look at contexts, or copy them; a program may run on the store meanwhile\n\n"
+	printf("usage: flx ctx ACTION [OPERAND]... [OPTION]...\n\n"
+	       "look at the contexts of a fabric that runs, of a store or of a dump, or copy "
+	       "them\n\n"
 	       "ACTION:\n");
 	for (size_t i = 0; i < ACTIONS; i++) {
 		snprintf(left, sizeof(left), "%s %s", actions[i].name, actions[i].operands);
 		printf("  %-26s %s\n", left, actions[i].about);
 	}
 	printf("\nOPTION:\n"
-	       "  --store DIR                the store of flx run --store DIR\n"
-	       "  --dump FILE                look at a dump; in place of --store for count, list "
-	       "and get\n"
+	       "  --control PATH             ask the fabric with this socket; without, and "
+	       "without --store\n"
+	       "                             and --dump, the only one of this user that runs\n"
+	       "  --store DIR                look at the files of flx run --store DIR, whether "
+	       "or not it runs\n"
+	       "  --dump FILE                look at a dump, with count, list and get\n"
 	       "  --limit N                  list N at most\n"
 	       "  --damaged                  restore what is whole of a damaged dump\n"
 	       "\nKEY: all its bytes as hexadecimal digits; text:TEXT, filled up with zeroes; of "
@@ -273,9 +282,12 @@ static int take_option(struct words *words, const char *name, const char *value)
 		return refuse(name, "no value, or no such option", "one of flx ctx --help");
 	if (strcmp(name, "--store") == 0) {
 		words->store = value;
+	} else if (strcmp(name, "--control") == 0 && !action->needs_store) {
+		words->control = value;
 	} else if (strcmp(name, "--dump") == 0 && action->takes_dump) {
 		words->dump = value;
 	} else if (strcmp(name, "--limit") == 0 && action->takes_limit) {
+		words->limit_text = value;
 		why = flx_value_number(value, 1, UINT64_MAX - 1, &words->limit);
 		return why ? refuse(name, why, "1 or more") : 0;
 	} else {
@@ -290,11 +302,11 @@ static int check_together(const struct words *words)
 
 	if (words->operand_count < action->operand_min)
 		return refuse(action->name, "too little", action->operands);
-	if (!words->store && !words->dump)
-		return refuse(action->name, "no store",
-			      action->takes_dump ? "--store DIR or --dump FILE" : "--store DIR");
-	if (words->store && words->dump)
-		return refuse(action->name, "a store and a dump", "one of them");
+	if (action->needs_store && !words->store)
+		return refuse(action->name, "no store", "--store DIR");
+	if (!!words->store + !!words->dump + !!words->control > 1)
+		return refuse(action->name, "more than one of --store, --dump and --control",
+			      "one of them");
 	return 0;
 }
 
@@ -355,11 +367,48 @@ static int act(const struct words *words)
 	return status;
 }
 
+/* @name from the root, in @path of PATH_MAX bytes: who is asked may be elsewhere. */
+static bool make_absolute(const char *name, char *path)
+{
+	char here[PATH_MAX] = "";
+	bool relative = name[0] != '/';
+
+	return (!relative || getcwd(here, sizeof(here))) &&
+	       (size_t)snprintf(path, PATH_MAX, "%s%s%s", here, relative ? "/" : "", name) <
+		       PATH_MAX;
+}
+
+/* The fabric that runs does it. */
+static int ask(const struct words *words)
+{
+	const char *request[OPERANDS_MAX + 5] = {"ctx", words->action->name};
+	char path[PATH_MAX];
+	uint32_t count = 2;
+
+	for (uint32_t i = 0; i < words->operand_count; i++)
+		request[count++] = words->operand[i];
+	if (words->limit_text) {
+		request[count++] = "--limit";
+		request[count++] = words->limit_text;
+	}
+	if (words->action->run == dump) {
+		if (!make_absolute(words->operand[0], path)) {
+			flx_error("%s: too long, or this directory is gone; give an absolute path",
+				  words->operand[0]);
+			return FLX_EXIT_FAILED;
+		}
+		request[2] = path;
+	}
+	return flx_ask(words->control, request);
+}
+
 int flx_ctx(char *const *argv)
 {
 	struct words words = {0};
 
 	if (take_words(&words, argv))
 		return FLX_EXIT_USAGE;
-	return words.help ? print_help() : act(&words);
+	if (words.help)
+		return print_help();
+	return words.store || words.dump ? act(&words) : ask(&words);
 }
