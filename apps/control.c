@@ -48,7 +48,7 @@ static bool check_peer(struct flx_control *control, int fd, pid_t *pid)
 	*pid = peer.pid;
 	if (peer.uid == geteuid() || peer.uid == 0)
 		return true;
-	snprintf(what, sizeof(what), "refused: uid %u is neither root nor %u",
+	snprintf(what, sizeof(what), "refused: uid %u; only root and uid %u may ask",
 		 (unsigned int)peer.uid, (unsigned int)geteuid());
 	flx_control_complain(control, FLX_CONTROL_STRANGERS, peer.pid, what);
 	send(fd, text, sizeof(text) - 1, MSG_DONTWAIT | MSG_NOSIGNAL);

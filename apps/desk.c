@@ -2,6 +2,7 @@
 #include "apps/desk.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -43,7 +44,7 @@ int flx_desk_open(struct flx_desk *desk, const char *where, const char *program)
 		error = flx_socket_bind(&desk->socket, where);
 		if (error)
 			flx_error("--control %s", desk->socket.why);
-		return error;
+		return error == -ENAMETOOLONG ? -EINVAL : error;
 	}
 	if (make_socket(&desk->socket, program))
 		flx_warn("flx show and the like cannot ask this fabric: %s", desk->socket.why);
@@ -82,11 +83,21 @@ uint64_t flx_desk_due_us(const struct flx_desk *desk, uint64_t now_us)
 	return now_us < desk->serve_us ? desk->serve_us : flx_control_due_us(desk->control);
 }
 
+/* To look in vain would be a reason to pause, and the end of the pause one to look again. */
+static bool has_work(const struct flx_desk *desk, uint64_t now_us)
+{
+	struct pollfd wait = {.fd = flx_desk_fd(desk, now_us), .events = POLLIN};
+
+	if (wait.fd < 0)
+		return false;
+	return flx_control_due_us(desk->control) <= now_us || poll(&wait, 1, 0) > 0;
+}
+
 void flx_desk_serve(struct flx_desk *desk)
 {
 	uint64_t begin_us = clock_us(), end_us;
 
-	if (!desk->control || begin_us < desk->serve_us)
+	if (!has_work(desk, begin_us))
 		return;
 	flx_control_serve(desk->control, begin_us);
 	if (!desk->shares_cpu)

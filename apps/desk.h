@@ -28,7 +28,7 @@ struct flx_desk {
  * flx_desk_open - make the socket of a fabric of @program
  * @where: path of the socket; "off": none; NULL: in this user's directory, and when that cannot be,
  * there is a warning, and no socket
- * 0; -errno after one flx_error. Context: setup.
+ * 0; -errno after one flx_error: -EINVAL, no socket can have this path. Context: setup.
  */
 int flx_desk_open(struct flx_desk *desk, const char *where, const char *program);
 
@@ -44,5 +44,5 @@ int flx_desk_fd(const struct flx_desk *desk, uint64_t now_us);
 /* When to look again though it is not; UINT64_MAX: never. */
 uint64_t flx_desk_due_us(const struct flx_desk *desk, uint64_t now_us);
 
-/* flx_desk_serve - serve who is there; does nothing when it is too early */
+/* flx_desk_serve - serve who is there; does nothing when nobody is, or when it is too early */
 void flx_desk_serve(struct flx_desk *desk);

@@ -21,7 +21,7 @@
 /* Who removes what is stale holds a lock for microseconds; whoever holds it longer runs. */
 #define LOCK_TRIES	  20
 #define LOCK_WAIT_NS	  1000000
-#define CONNECT_TIMEOUT_S 5
+#define CONNECT_TIMEOUT_S 10
 
 static int fail(struct flx_socket *made, int error, const char *path, const char *cause,
 		const char *remedy)
@@ -384,7 +384,7 @@ int flx_socket_connect(const char *path)
 	if (fd >= 0)
 		close(fd);
 	flx_error("%s: %s; %s", path,
-		  error == EAGAIN ? "has not answered for 5 s" : strerror(error),
+		  error == EAGAIN ? "has not answered for 10 s" : strerror(error),
 		  error == EAGAIN	  ? "its fabric is stopped, or has too many clients"
 		  : error == ECONNREFUSED ? "its fabric has ended; start it again"
 		  : error == ENAMETOOLONG ? "give a path of at most 107 bytes"

@@ -104,6 +104,10 @@ static void test_desk_pauses_where_workers_want_the_cpu(void)
 	desk.serve_us = clock_us();
 	flx_desk_serve(&desk);
 	CU_ASSERT_TRUE(is_answered(second));
+	/* And when nobody waits, nothing does. */
+	desk.serve_us = clock_us();
+	flx_desk_serve(&desk);
+	CU_ASSERT_EQUAL(flx_desk_due_us(&desk, clock_us()), UINT64_MAX);
 	close(first);
 	close(second);
 	flx_desk_close(&desk);
@@ -112,6 +116,7 @@ static void test_desk_pauses_where_workers_want_the_cpu(void)
 static void test_desk_is_where_the_operator_wants_it(void)
 {
 	struct flx_desk other;
+	char longer[FLX_SOCKET_PATH_SIZE + 1];
 	const char *said;
 
 	start(false);
@@ -122,6 +127,11 @@ static void test_desk_is_where_the_operator_wants_it(void)
 	CU_ASSERT_PTR_NOT_NULL(strstr(said, "a fabric runs there"));
 	flx_desk_close(&other);
 	CU_ASSERT_EQUAL(access(path, F_OK), 0);
+	memset(longer, 'x', sizeof(longer));
+	longer[sizeof(longer) - 1] = '\0';
+	flx_capture_start(&capture);
+	CU_ASSERT_EQUAL(flx_desk_open(&other, longer, "app"), -EINVAL);
+	CU_ASSERT_PTR_NOT_NULL(strstr(flx_capture_stop(&capture), "at most 107 bytes"));
 	flx_desk_close(&desk);
 	CU_ASSERT_EQUAL(access(path, F_OK), -1);
 }
