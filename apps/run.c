@@ -3,8 +3,8 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <pthread.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,6 +22,7 @@
 #define STATUS_PERIOD_US 1000000u
 /* Longer than a client waits for an answer; shorter than an operator waits for a prompt. */
 #define DRAIN_TIMEOUT_MS 2000u
+
 /* Large, and only one: a process has one fabric. */
 struct run {
 	struct flx_fabric *fabric;

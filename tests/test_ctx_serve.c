@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <pthread.h>
+#include <sched.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -165,6 +166,44 @@ static void test_ctx_get_leaves_no_reader_behind(void)
 		nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
 	CU_ASSERT_TRUE_FATAL(atomic_load(&done));
 	pthread_join(thread, NULL);
+	flx_store_close(store);
+}
+
+/* A reader that is in no hurry, until it is told to end. */
+static void *stall(void *argument)
+{
+	_Atomic uint32_t *state = argument;
+
+	urcu_qsbr_register_thread();
+	atomic_store(state, 1);
+	while (atomic_load(state) == 1)
+		nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+	urcu_qsbr_unregister_thread();
+	return NULL;
+}
+
+/* While memory waits for a worker that stalls, who asks does not. */
+static void test_ctx_get_does_not_wait_for_a_grace_period(void)
+{
+	_Atomic uint32_t state = 0;
+	_Atomic bool done = false;
+	pthread_t staller, waiter;
+
+	open_store();
+	fill(10);
+	CU_ASSERT_EQUAL_FATAL(pthread_create(&staller, NULL, stall, &state), 0);
+	while (atomic_load(&state) == 0)
+		sched_yield();
+	CU_ASSERT_EQUAL_FATAL(pthread_create(&waiter, NULL, wait_grace_period, &done), 0);
+	for (uint32_t i = 0; i < 20; i++) {
+		nanosleep(&(struct timespec){.tv_nsec = 5000000}, NULL);
+		CU_ASSERT_STRING_EQUAL(ask("ctx get people 0100000000000000"),
+				       "ok\n0200000000000000\nend\n");
+	}
+	CU_ASSERT_FALSE(atomic_load(&done));
+	atomic_store(&state, 2);
+	pthread_join(waiter, NULL);
+	pthread_join(staller, NULL);
 	flx_store_close(store);
 }
 
@@ -341,6 +380,7 @@ int main(void)
 		FLX_TEST(test_ctx_count_is_a_table_of_types),
 		FLX_TEST(test_ctx_get_finds_a_context_by_its_key),
 		FLX_TEST(test_ctx_get_leaves_no_reader_behind),
+		FLX_TEST(test_ctx_get_does_not_wait_for_a_grace_period),
 		FLX_TEST(test_ctx_list_has_all_in_small_parts),
 		FLX_TEST(test_ctx_list_ends_at_its_limit),
 		FLX_TEST(test_ctx_list_is_bounded_whatever_the_contexts),
