@@ -375,8 +375,9 @@ class Faults(TestCase):
             result = fabric.stop()
         self.assert_clean(result)
         self.assertGreater(answers, 10000)
-        # Here is what a status line costs, too; in ticks of 10 ms.
-        self.assertLess(cpu / lasted, 0.02)
+        # A hundredth for the clients; the rest is status lines, which wait here for workers that
+        # the attackers have taken the CPU from. Without the pauses of the desk it is 0.08.
+        self.assertLess(cpu / lasted, 0.03)
         self.assertGreaterEqual(lines, lasted - 2)
         self.assertLessEqual(most_fds, fds + 8 + 1)  # and one that is let in
         # A sanitizer keeps what was freed for a while.
