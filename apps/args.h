@@ -28,6 +28,7 @@ struct flx_args {
 	uint32_t setting_count;
 	struct flx_given setting[FLX_ARGS_SETTINGS_MAX];
 	const char *config_path; /* NULL: none */
+	const char *control;	 /* path of the control socket, or "off"; NULL: of its own */
 
 	struct flx_config config;
 	uint64_t given; /* a bit per row of the table: given on the command line */

@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "apps/ctx.h"
 
-#include <arpa/inet.h>
-#include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
+#include <unistd.h>
 
+#include "apps/ask.h"
 #include "apps/contents.h"
+#include "apps/context_text.h"
 #include "apps/run.h"
 #include "apps/value.h"
 #include "context-store/store.h"
@@ -25,6 +27,8 @@ struct words {
 	const struct action *action;
 	const char *store;
 	const char *dump;
+	const char *control; /* socket of the fabric to ask; NULL: the only one that runs */
+	const char *limit_text;
 	uint64_t limit;
 	bool damaged;
 	bool help;
@@ -37,7 +41,7 @@ struct action {
 	const char *operands;
 	const char *about;
 	uint32_t operand_min, operand_max;
-	bool takes_dump, takes_limit, takes_damaged;
+	bool takes_dump, takes_limit, takes_damaged, needs_store;
 	int (*run)(const struct words *words, struct flx_contents *contents);
 };
 
@@ -46,23 +50,6 @@ struct action {
 static int status_of(int error)
 {
 	return error ? FLX_EXIT_FAILED : FLX_EXIT_OK;
-}
-
-static void print_hex(const uint8_t *bytes, uint32_t size)
-{
-	static const char digits[] = "0123456789abcdef";
-
-	if (size == 0)
-		putchar('-');
-	for (uint32_t i = 0; i < size; i++) {
-		putchar(digits[bytes[i] >> 4]);
-		putchar(digits[bytes[i] & 15]);
-	}
-}
-
-static double age_s(const struct flx_contents *contents)
-{
-	return (double)contents->age_ticks / FLX_TICKS_PER_SECOND;
 }
 
 /* Ends a look at all contexts: @found is what the last step said. */
@@ -87,15 +74,9 @@ static int count(const struct words *words, struct flx_contents *contents)
 
 	while ((found = flx_contents_next(contents)) > 0)
 		;
-	printf("%-31s %7s %4s %7s %10s %7s %10s\n", "type", "version", "key", "context", "contexts",
-	       "damaged", "limit");
-	for (uint32_t t = 0; t < contents->type_count; t++) {
-		const struct flx_contents_type *type = &contents->type[t];
-
-		printf("%-31s %7u %4u %7u %10" PRIu64 " %7" PRIu64 " %10u\n", type->name,
-		       type->version, type->key_size, type->context_size, type->contexts,
-		       type->damaged, type->limit);
-	}
+	flx_context_text_heading(stdout);
+	for (uint32_t t = 0; t < contents->type_count; t++)
+		flx_context_text_type(stdout, &contents->type[t]);
 	if (words->dump && contents->dump.head.damaged)
 		flx_note("%s: %" PRIu64 " contexts were damaged in the store, and are not in it",
 			 words->dump, contents->dump.head.damaged);
@@ -115,71 +96,25 @@ static int list(const struct words *words, struct flx_contents *contents)
 
 	if (words->operand_count && !flx_contents_choose(contents, words->operand[0]))
 		return refuse_type(words->operand[0]);
-	for (; left && (found = flx_contents_next(contents)) > 0; left--) {
-		const struct flx_contents_type *type = &contents->type[contents->at];
-
-		printf("%s ", type->name);
-		print_hex(contents->key, type->key_size);
-		printf(" %.1fs ", age_s(contents));
-		print_hex(contents->context, type->context_size);
-		putchar('\n');
-	}
+	for (; left && (found = flx_contents_next(contents)) > 0; left--)
+		flx_context_text_line(stdout, &contents->type[contents->at], contents->key,
+				      contents->age_ticks, contents->context);
 	return end_look(words, contents, found);
-}
-
-/* KEY as it is written: TEXT of text:TEXT, an IPv4 address, or hexadecimal digits. */
-static const char *read_key(const char *text, uint8_t *key, uint32_t size)
-{
-	static const char prefix[] = "text:";
-
-	memset(key, 0, FLX_RECORD_KEY_MAX);
-	if (!text)
-		return size ? "no key" : NULL;
-	if (strncmp(text, prefix, sizeof(prefix) - 1) == 0) {
-		text += sizeof(prefix) - 1;
-		if (strlen(text) > size)
-			return "too long";
-		memcpy(key, text, strlen(text));
-		return NULL;
-	}
-	if (size == sizeof(struct in_addr) && inet_pton(AF_INET, text, key) == 1)
-		return NULL;
-	return flx_value_hex(text, key, size);
-}
-
-/* In quotes, when there is some and all of it can be read; zeroes behind it do not count. */
-static void print_text(const uint8_t *bytes, uint32_t size)
-{
-	while (size && !bytes[size - 1])
-		size--;
-	for (uint32_t i = 0; i < size; i++)
-		if (!isprint(bytes[i]))
-			return;
-	if (size)
-		printf("\"%.*s\"\n", (int)size, (const char *)bytes);
 }
 
 static int get(const struct words *words, struct flx_contents *contents)
 {
-	const char *name = words->operand[0], *text = words->operand[1];
+	const char *name = words->operand[0];
 	const struct flx_contents_type *type;
 	uint8_t key[FLX_RECORD_KEY_MAX];
-	const char *why;
+	char why[FLX_CONTEXT_TEXT_WHY_MAX];
 	int found;
 
 	if (!flx_contents_choose(contents, name))
 		return refuse_type(name);
 	type = &contents->type[contents->only];
-	why = read_key(text, key, type->key_size);
-	if (why && type->key_size == 0) {
-		flx_error("%s %s: it has one context, which has no key; give none", name, text);
-		return FLX_EXIT_USAGE;
-	}
-	if (why) {
-		flx_error("%s %s: %s; give a key of %u bytes as %u hexadecimal digits%s, or "
-			  "text:TEXT",
-			  name, text ? text : "", why, type->key_size, 2 * type->key_size,
-			  type->key_size == 4 ? ", an IPv4 address" : "");
+	if (!flx_context_text_key(type, words->operand[1], key, why)) {
+		flx_error("%s", why);
 		return FLX_EXIT_USAGE;
 	}
 	found = flx_contents_find(contents, key);
@@ -187,9 +122,7 @@ static int get(const struct words *words, struct flx_contents *contents)
 		end_look(words, contents, found);
 		return FLX_EXIT_FAILED;
 	}
-	print_hex(contents->context, type->context_size);
-	putchar('\n');
-	print_text(contents->context, type->context_size);
+	flx_context_text_value(stdout, type, contents->context);
 	return FLX_EXIT_OK;
 }
 
@@ -292,13 +225,13 @@ static int restore(const struct words *words, struct flx_contents *contents)
 /* ------------------------------------------------------------------------------------- arguments */
 
 static const struct action actions[] = {
-	{"count", "", "how many there are, by type", 0, 0, true, false, false, count},
+	{"count", "", "how many there are, by type", 0, 0, true, false, false, false, count},
 	{"list", "[TYPE]", "type, key, age and context, a line each", 0, 1, true, true, false,
-	 list},
+	 false, list},
 	{"get", "TYPE [KEY]", "the context of KEY; exit status 1: there is none", 1, 2, true, false,
-	 false, get},
-	{"dump", "FILE", "copy all of them to a dump", 1, 1, false, false, false, dump},
-	{"restore", "FILE", "make a store from a dump", 1, 1, false, false, true, restore},
+	 false, false, get},
+	{"dump", "FILE", "copy all of them to a dump", 1, 1, false, false, false, false, dump},
+	{"restore", "FILE", "make a store from a dump", 1, 1, false, false, true, true, restore},
 };
 
 #define ACTIONS (sizeof(actions) / sizeof(actions[0]))
@@ -307,17 +240,21 @@ static int print_help(void)
 {
 	char left[32];
 
-	printf("usage: flx ctx ACTION --store DIR [OPERAND]... [OPTION]...\n\n"
-	       "look at contexts, or copy them; a program may run on the store meanwhile\n\n"
+	printf("usage: flx ctx ACTION [OPERAND]... [OPTION]...\n\n"
+	       "look at the contexts of a fabric that runs, of a store or of a dump, or copy "
+	       "them\n\n"
 	       "ACTION:\n");
 	for (size_t i = 0; i < ACTIONS; i++) {
 		snprintf(left, sizeof(left), "%s %s", actions[i].name, actions[i].operands);
 		printf("  %-26s %s\n", left, actions[i].about);
 	}
 	printf("\nOPTION:\n"
-	       "  --store DIR                the store of flx run --store DIR\n"
-	       "  --dump FILE                look at a dump; in place of --store for count, list "
-	       "and get\n"
+	       "  --control PATH             ask the fabric with this socket; without, and "
+	       "without --store\n"
+	       "                             and --dump, the only one of this user that runs\n"
+	       "  --store DIR                look at the files of flx run --store DIR, whether "
+	       "or not it runs\n"
+	       "  --dump FILE                look at a dump, with count, list and get\n"
 	       "  --limit N                  list N at most\n"
 	       "  --damaged                  restore what is whole of a damaged dump\n"
 	       "\nKEY: all its bytes as hexadecimal digits; text:TEXT, filled up with zeroes; of "
@@ -345,9 +282,12 @@ static int take_option(struct words *words, const char *name, const char *value)
 		return refuse(name, "no value, or no such option", "one of flx ctx --help");
 	if (strcmp(name, "--store") == 0) {
 		words->store = value;
+	} else if (strcmp(name, "--control") == 0 && !action->needs_store) {
+		words->control = value;
 	} else if (strcmp(name, "--dump") == 0 && action->takes_dump) {
 		words->dump = value;
 	} else if (strcmp(name, "--limit") == 0 && action->takes_limit) {
+		words->limit_text = value;
 		why = flx_value_number(value, 1, UINT64_MAX - 1, &words->limit);
 		return why ? refuse(name, why, "1 or more") : 0;
 	} else {
@@ -362,11 +302,11 @@ static int check_together(const struct words *words)
 
 	if (words->operand_count < action->operand_min)
 		return refuse(action->name, "too little", action->operands);
-	if (!words->store && !words->dump)
-		return refuse(action->name, "no store",
-			      action->takes_dump ? "--store DIR or --dump FILE" : "--store DIR");
-	if (words->store && words->dump)
-		return refuse(action->name, "a store and a dump", "one of them");
+	if (action->needs_store && !words->store)
+		return refuse(action->name, "no store", "--store DIR");
+	if (!!words->store + !!words->dump + !!words->control > 1)
+		return refuse(action->name, "more than one of --store, --dump and --control",
+			      "one of them");
 	return 0;
 }
 
@@ -427,11 +367,48 @@ static int act(const struct words *words)
 	return status;
 }
 
+/* @name from the root, in @path of PATH_MAX bytes: who is asked may be elsewhere. */
+static bool make_absolute(const char *name, char *path)
+{
+	char here[PATH_MAX] = "";
+	bool relative = name[0] != '/';
+
+	return (!relative || getcwd(here, sizeof(here))) &&
+	       (size_t)snprintf(path, PATH_MAX, "%s%s%s", here, relative ? "/" : "", name) <
+		       PATH_MAX;
+}
+
+/* The fabric that runs does it. */
+static int ask(const struct words *words)
+{
+	const char *request[OPERANDS_MAX + 5] = {"ctx", words->action->name};
+	char path[PATH_MAX];
+	uint32_t count = 2;
+
+	for (uint32_t i = 0; i < words->operand_count; i++)
+		request[count++] = words->operand[i];
+	if (words->limit_text) {
+		request[count++] = "--limit";
+		request[count++] = words->limit_text;
+	}
+	if (words->action->run == dump) {
+		if (!make_absolute(words->operand[0], path)) {
+			flx_error("%s: too long, or this directory is gone; give an absolute path",
+				  words->operand[0]);
+			return FLX_EXIT_FAILED;
+		}
+		request[2] = path;
+	}
+	return flx_ask(words->control, request);
+}
+
 int flx_ctx(char *const *argv)
 {
 	struct words words = {0};
 
 	if (take_words(&words, argv))
 		return FLX_EXIT_USAGE;
-	return words.help ? print_help() : act(&words);
+	if (words.help)
+		return print_help();
+	return words.store || words.dump ? act(&words) : ask(&words);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * ctx - `flx ctx`: looks at the contexts of a store, running or not, or of a dump; copies a store
- * to a dump, and a dump to a store.
+ * ctx - `flx ctx`: looks at the contexts of a fabric that runs, of a store, running or not, or of a
+ * dump; copies them to a dump, and a dump to a store.
  */
 #pragma once
 

@@ -11,6 +11,8 @@
 #include <rte_version.h>
 
 #include "apps/args.h"
+#include "apps/ask.h"
+#include "apps/commands.h"
 #include "apps/ctx.h"
 #include "apps/load.h"
 #include "apps/run.h"
@@ -32,7 +34,8 @@ static const struct command commands[] = {
 	{"run", "run an app until SIGINT or SIGTERM", run_with_args, flx_run},
 	{"check", "check an app and print where it would run; touches nothing", run_with_args,
 	 flx_check},
-	{"ctx", "look at the contexts of a store, or copy them", run_ctx, NULL},
+	{"ctx", NULL, run_ctx, NULL}, /* what is without text here has some in commands.c */
+	{"help", NULL, run_help, NULL},
 	{"--help", "print this", run_help, NULL},
 	{"--version", "print the version", run_version, NULL},
 };
@@ -88,7 +91,10 @@ static int run_help(const struct command *command, char *const *argv)
 	(void)argv;
 	printf("flx %s: a kernel-bypass message fabric\n\nusage: flx COMMAND ...\n\n", FLX_VERSION);
 	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
-		printf("  %-10s %s\n", commands[i].name, commands[i].about);
+		if (commands[i].about)
+			printf("  %-12s %s\n", commands[i].name, commands[i].about);
+	printf("\nof a fabric that runs:\n");
+	flx_commands_help(stdout);
 	printf("\nflx run --help lists the options and the built-in apps, flx ctx --help "
 	       "what it does.\n");
 	return FLX_EXIT_OK;
@@ -118,12 +124,14 @@ int main(int argc, char **argv)
 {
 	fill_standard_streams();
 	if (argc < 2) {
-		flx_error("no command; give run, check or ctx");
+		flx_error("no command; give one that flx help lists");
 		return refuse("");
 	}
 	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
 		if (strcmp(commands[i].name, argv[1]) == 0)
 			return commands[i].run(&commands[i], argv + 2);
-	flx_error("%s: no such command; give run, check or ctx", argv[1]);
+	if (flx_commands_find(argv[1]))
+		return flx_ask_line(argv + 1);
+	flx_error("%s: no such command; give one that flx help lists", argv[1]);
 	return refuse("");
 }

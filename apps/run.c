@@ -3,12 +3,17 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "apps/commands.h"
+#include "apps/desk.h"
 #include "apps/load.h"
 #include "apps/status.h"
 #include "fabric/base.h"
@@ -25,6 +30,8 @@ struct run {
 	uint64_t end_us; /* UINT64_MAX: until a signal */
 	uint64_t last_us;
 	bool answered; /* and said so */
+	int signals;   /* readable when one says to stop */
+	struct flx_desk desk;
 	uint32_t current; /* the ledger of the next status; the other is the last one's */
 	struct flx_ledger ledger[2];
 };
@@ -47,7 +54,8 @@ static sigset_t stop_signals(void)
 	return set;
 }
 
-static void prepare_signals(void)
+/* 0; -errno after one flx_error. */
+static int prepare_signals(struct run *run)
 {
 	/* One shot, so that one more of its kind kills a process that even draining cannot end. */
 	struct sigaction note = {.sa_handler = note_signal, .sa_flags = (int)SA_RESETHAND};
@@ -59,6 +67,11 @@ static void prepare_signals(void)
 	sigaction(SIGPIPE, &ignore, NULL);
 	sigaction(SIGXFSZ, &ignore, NULL); /* a snapshot that is too large has its own error */
 	pthread_sigmask(SIG_BLOCK, &set, NULL);
+	run->signals = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+	if (run->signals >= 0)
+		return 0;
+	flx_error("no descriptor for signals: %s; allow more (ulimit -n)", strerror(errno));
+	return -EMFILE;
 }
 
 static void let_signals_through(void)
@@ -76,23 +89,42 @@ static uint64_t now_us(void)
 	return (uint64_t)now.tv_sec * 1000000u + (uint64_t)now.tv_nsec / 1000u;
 }
 
-/* Waits until @until_us; true when a signal said to stop. */
-static bool wait_for_signal(uint64_t until_us)
+/* Takes the signal that said to stop, or the next would count as the second. */
+static bool take_signal(const struct run *run)
 {
-	sigset_t set = stop_signals();
-	uint64_t us = now_us();
+	struct signalfd_siginfo signal;
 
-	for (; us < until_us; us = now_us()) {
-		struct timespec left = {
-			.tv_sec = (time_t)((until_us - us) / 1000000u),
-			.tv_nsec = (long)((until_us - us) % 1000000u) * 1000,
-		};
+	return read(run->signals, &signal, sizeof(signal)) == (ssize_t)sizeof(signal);
+}
 
-		if (sigtimedwait(&set, NULL, &left) > 0)
+/* Sleeps until @until_us, a signal, or somebody at the desk. */
+static void sleep_until(const struct run *run, uint64_t until_us)
+{
+	uint64_t us = now_us(), due_us = flx_desk_due_us(&run->desk, us);
+	struct pollfd wait[] = {
+		{.fd = run->signals, .events = POLLIN},
+		{.fd = flx_desk_fd(&run->desk, us), .events = POLLIN},
+	};
+	struct timespec left;
+
+	due_us = due_us < until_us ? due_us : until_us;
+	us = due_us > us ? due_us - us : 0;
+	left = (struct timespec){.tv_sec = (time_t)(us / 1000000u),
+				 .tv_nsec = (long)(us % 1000000u) * 1000};
+	ppoll(wait, 2, &left, NULL);
+}
+
+/* Serves the desk until @until_us; true when a signal said to stop. */
+static bool serve_until(struct run *run, uint64_t until_us)
+{
+	do {
+		sleep_until(run, until_us);
+		/* First, and also when there was no time to sleep: a signal that came before. */
+		if (take_signal(run))
 			return true;
-	}
-	/* A wait that is over at once still sees a signal that came before. */
-	return sigtimedwait(&set, NULL, &(struct timespec){0}) > 0;
+		flx_desk_serve(&run->desk);
+	} while (now_us() < until_us);
+	return false;
 }
 
 static void print_status(struct run *run)
@@ -123,11 +155,11 @@ static bool watch_until(struct run *run, uint64_t until_us)
 	while ((us = now_us()) < until_us) {
 		uint64_t look_us = us + FLX_WATCH_PERIOD_MS * 1000u;
 
-		if (wait_for_signal(look_us < until_us ? look_us : until_us))
+		if (serve_until(run, look_us < until_us ? look_us : until_us))
 			return true;
 		flx_fabric_watch(run->fabric);
 	}
-	return wait_for_signal(0);
+	return take_signal(run);
 }
 
 /* The life of a running fabric: a status line per second until something ends it. */
@@ -208,42 +240,59 @@ static int load(struct flx_app *app, const struct flx_args *args)
 	return rc;
 }
 
+/* Everything between a start and a stop; the exit status. */
+static int live(struct run *run, uint64_t duration_us)
+{
+	const struct flx_control_conf conf = {.run = flx_commands_run, .argument = run->fabric};
+
+	fflush(stdout);
+	flx_desk_start(&run->desk, &conf, flx_fabric_plan(run->fabric)->floating);
+	attend(run, duration_us);
+	flx_desk_close(&run->desk);
+	flx_commands_stop();
+	drain(run);
+	return stop(run);
+}
+
+static int start_and_live(struct run *run, struct flx_program *program, const struct flx_args *args)
+{
+	int status, rc = flx_desk_open(&run->desk, args->control, program->name);
+
+	if (!rc)
+		rc = flx_fabric_start(&run->fabric, program, &args->options, stdout);
+	if (rc == -ECANCELED)
+		flx_note("told to stop before the start was done; nothing has run");
+	status = rc ? status_of(rc) : live(run, args->duration_us);
+	flx_desk_close(&run->desk);
+	return status;
+}
+
 int flx_run(const struct flx_args *args)
 {
 	struct run *run = calloc(1, sizeof(*run));
+	int status = FLX_EXIT_FAILED;
 	struct flx_app app;
-	int rc, status;
 
 	if (!run) {
 		flx_error("no memory for two ledgers; free %zu bytes", sizeof(*run));
 		return FLX_EXIT_FAILED;
 	}
-	rc = load(&app, args);
-	if (rc)
+	if (load(&app, args)) {
+		status = FLX_EXIT_USAGE;
 		goto err_load;
+	}
 	if (!args->options.port_count)
 		flx_warn("no --port given, so nothing can arrive; give one, such as "
 			 "--port af_packet:IFACE");
 	setvbuf(stdout, NULL, _IOLBF, 0); /* a log file shows each line when it was said */
-	prepare_signals();
-	rc = flx_fabric_start(&run->fabric, app.program, &args->options, stdout);
-	if (rc)
-		goto err_start;
-	fflush(stdout);
-	attend(run, args->duration_us);
-	drain(run);
-	status = stop(run);
-	flx_unload_app(&app);
-	free(run);
-	return status;
-
-err_start:
-	if (rc == -ECANCELED)
-		flx_note("told to stop before the start was done; nothing has run");
+	if (prepare_signals(run) == 0) {
+		status = start_and_live(run, app.program, args);
+		close(run->signals);
+	}
 	flx_unload_app(&app);
 err_load:
 	free(run);
-	return status_of(rc);
+	return status;
 }
 
 int flx_check(const struct flx_args *args)

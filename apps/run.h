@@ -2,6 +2,10 @@
 /*
  * run - what `flx run` and `flx check` do, once their arguments are understood.
  *
+ * The calling thread is the control thread. Between a start and a stop it is one loop, asleep until a
+ * signal, the next look at the workers, the next status line, or somebody at its control socket
+ * (desk.h).
+ *
  * Signals: SIGINT and SIGTERM stay blocked from before the start, so every thread of the fabric
  * inherits that and only the calling thread takes them, while it waits; one that comes during the
  * start ends that as soon as a step of it is done, with nothing left behind. The first drains; the

@@ -46,7 +46,7 @@ void flx_status_print(FILE *out, const struct flx_ledger *before, const struct f
 		per_second(before->dropped, now->dropped, period_us), now->in_flight,
 		now->contexts);
 	for (uint32_t i = 0; i < now->worker_count; i++)
-		fprintf(out, " %" PRIu32 "%%", now->worker_busy_pct[i]);
+		fprintf(out, " %" PRIu32 "%%", flx_ledger_busy_pct(before, now, i));
 	if (refused)
 		fprintf(out, "  refused by ports %" PRIu64 "/s", refused);
 	if (now->unexplained)

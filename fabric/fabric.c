@@ -319,6 +319,21 @@ const struct flx_port *flx_fabric_port(const struct flx_fabric *fabric, uint32_t
 	return &fabric->port[index];
 }
 
+const struct flx_plan *flx_fabric_plan(const struct flx_fabric *fabric)
+{
+	return &fabric->setup.plan;
+}
+
+struct flx_store *flx_fabric_store(const struct flx_fabric *fabric)
+{
+	return fabric->shared.store;
+}
+
+const char *flx_fabric_snapshot_path(const struct flx_fabric *fabric)
+{
+	return fabric->snapshot ? flx_snapshot_path(fabric->snapshot) : NULL;
+}
+
 /* ---------------------------------------------------------------------------------- taking down */
 
 int flx_fabric_drain(struct flx_fabric *fabric, uint32_t timeout_ms,

@@ -12,10 +12,12 @@
 #include "fabric/flx.h"
 #include "fabric/ledger.h"
 #include "fabric/options.h"
+#include "fabric/topology.h"
 #include "fabric/watch.h"
 #include "pmd-config/port.h"
 
 struct flx_fabric;
+struct flx_store;
 
 /*
  * flx_fabric_check - check @program and plan its placement; touches nothing
@@ -35,6 +37,15 @@ int flx_fabric_start(struct flx_fabric **fabric, struct flx_program *program,
 
 /* Port @index of @fabric, up to the number of --port options. Context: control thread. */
 const struct flx_port *flx_fabric_port(const struct flx_fabric *fabric, uint32_t index);
+
+/* Where the workers of @fabric run. Context: control thread. */
+const struct flx_plan *flx_fabric_plan(const struct flx_fabric *fabric);
+
+/* The contexts of @fabric: for what any thread may do with a store. Context: control thread. */
+struct flx_store *flx_fabric_store(const struct flx_fabric *fabric);
+
+/* The file that @fabric dumps its contexts to; NULL: none. Context: control thread. */
+const char *flx_fabric_snapshot_path(const struct flx_fabric *fabric);
 
 /*
  * flx_fabric_ledger - the ledger now, see ledger.h; exact per worker, never estimated

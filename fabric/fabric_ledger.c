@@ -61,7 +61,6 @@ static void add_worker(struct flx_fabric *fabric, struct flx_ledger *ledger, uin
 {
 	const struct flx_worker *worker = fabric->shared.workers[w];
 	const struct flx_stats *snapshot = worker->snapshot;
-	uint64_t total, busy;
 
 	flx_stats_sum(ledger, snapshot, worker->snapshot_pending);
 	add_first_answer(fabric, ledger, snapshot->first_answer_tsc);
@@ -70,9 +69,6 @@ static void add_worker(struct flx_fabric *fabric, struct flx_ledger *ledger, uin
 			snapshot->fluxion[f].handled + snapshot->fluxion[f].failed;
 	ledger->worker_busy_tsc[w] = snapshot->busy_tsc;
 	ledger->worker_total_tsc[w] = snapshot->total_tsc;
-	total = snapshot->total_tsc - fabric->previous.worker_total_tsc[w];
-	busy = snapshot->busy_tsc - fabric->previous.worker_busy_tsc[w];
-	ledger->worker_busy_pct[w] = total ? (uint32_t)(busy * 100 / total) : 0;
 }
 
 static void add_contexts(const struct flx_shared *shared, struct flx_ledger *ledger)
@@ -125,7 +121,4 @@ void flx_fabric_ledger(struct flx_fabric *fabric, struct flx_ledger *ledger)
 	add_contexts(shared, ledger);
 	ledger->pool_size = fabric->buffers;
 	ledger->pool_free = rte_mempool_avail_count(shared->pool);
-	/* Shares are of the time between two ledgers that lack no worker. */
-	if (!ledger->stalled_workers)
-		fabric->previous = *ledger;
 }

@@ -23,7 +23,6 @@ struct flx_fabric {
 	uint64_t begun_tsc; /* when its start was asked for */
 	uint32_t workers_launched;
 	struct flx_snapshot *snapshot; /* NULL: none */
-	struct flx_ledger previous;    /* for busy shares */
 	struct flx_watch watch;
 };
 

@@ -6,6 +6,17 @@
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
+uint32_t flx_ledger_busy_pct(const struct flx_ledger *before, const struct flx_ledger *now,
+			     uint32_t worker)
+{
+	uint64_t busy = now->worker_busy_tsc[worker] - before->worker_busy_tsc[worker];
+	uint64_t total = now->worker_total_tsc[worker] - before->worker_total_tsc[worker];
+
+	if (now->worker_total_tsc[worker] <= before->worker_total_tsc[worker])
+		return 0;
+	return (uint32_t)(busy * 100 / total);
+}
+
 static void print_totals(const struct flx_ledger *ledger, FILE *out)
 {
 	const struct {

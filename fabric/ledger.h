@@ -76,13 +76,16 @@ struct flx_ledger {
 	uint64_t pool_size;
 	uint64_t pool_kept; /* by drivers that never give theirs back; at the end only */
 	uint32_t worker_count;
-	uint32_t worker_busy_pct[FLX_WORKERS_MAX]; /* since the previous ledger of this fabric */
-	uint64_t worker_handled[FLX_WORKERS_MAX];  /* messages, since start */
+	uint64_t worker_handled[FLX_WORKERS_MAX]; /* messages, since start */
 	uint64_t
 		worker_busy_tsc[FLX_WORKERS_MAX]; /* cycles in turns that found work, since start */
 	uint64_t worker_total_tsc[FLX_WORKERS_MAX];
 	uint32_t stalled_workers; /* did not answer: what they did and hold is missing above */
 };
+
+/* Share of the time between two ledgers that @worker was busy; 0 where one of them lacks it. */
+uint32_t flx_ledger_busy_pct(const struct flx_ledger *before, const struct flx_ledger *now,
+			     uint32_t worker);
 
 /* Prints @ledger as the table that `flx run` ends with: only rows and reasons that are not 0. */
 void flx_ledger_print(const struct flx_ledger *ledger, FILE *out);

@@ -135,6 +135,11 @@ int flx_snapshot_start(struct flx_snapshot **started, struct flx_store *store, c
 	return 0;
 }
 
+const char *flx_snapshot_path(const struct flx_snapshot *snapshot)
+{
+	return snapshot->path;
+}
+
 bool flx_snapshot_stop(struct flx_snapshot *snapshot)
 {
 	bool failed;

@@ -22,6 +22,9 @@ struct flx_snapshot;
 int flx_snapshot_start(struct flx_snapshot **snapshot, struct flx_store *store, const char *path,
 		       uint32_t every_s, FILE *out);
 
+/* Where it dumps to. Context: any thread. */
+const char *flx_snapshot_path(const struct flx_snapshot *snapshot);
+
 /*
  * flx_snapshot_stop - end the thread, and dump a last time
  * A dump under way is given up. False after one flx_error: the last one failed.

@@ -56,8 +56,8 @@ static void test_args_fill_every_option(void)
 				     "--dev", "--oversubscribe", "--credits=512", "--lane-size",
 				     "4096", "--store", "/s", "--restore", "r", "--snapshot=d",
 				     "--snapshot-every", "5", "--contexts", "a=10", "--contexts",
-				     "b=1:1000000000", "--rss-key", KEY, "--duration", "0.25", "--",
-				     "-v", "--port"),
+				     "b=1:1000000000", "--rss-key", KEY, "--control", "/c",
+				     "--duration", "0.25", "--", "-v", "--port"),
 			       "");
 	CU_ASSERT_EQUAL_FATAL(rc, 0);
 	CU_ASSERT_STRING_EQUAL(args.app, "counter");
@@ -93,6 +93,7 @@ static void test_args_fill_every_option(void)
 	CU_ASSERT_TRUE(args.options.rss_key_given);
 	CU_ASSERT_EQUAL(args.options.rss_key[39], 0x27);
 	CU_ASSERT_EQUAL(args.duration_us, 250000);
+	CU_ASSERT_STRING_EQUAL(args.control, "/c");
 	CU_ASSERT_STRING_EQUAL(args.options.eal[0], "-v");
 	CU_ASSERT_STRING_EQUAL(args.options.eal[1], "--port");
 	CU_ASSERT_PTR_NULL(args.options.eal[2]);
@@ -108,6 +109,7 @@ static void test_args_are_zero_unless_given(void)
 	CU_ASSERT_EQUAL(memcmp(&args.options, &defaults, sizeof(defaults)), 0);
 	CU_ASSERT_EQUAL(args.duration_us, 0);
 	CU_ASSERT_FALSE(args.help);
+	CU_ASSERT_PTR_NULL(args.control);
 }
 
 static void test_args_say_what_is_wrong_and_what_is_right(void)
@@ -165,6 +167,7 @@ static void test_args_say_what_is_wrong_and_what_is_right(void)
 		 "--duration 0: out of range; give seconds such as 1.5, more than 0, at most "
 		 "1000000000"},
 		{{"a", "--store="}, "--store : empty; give the path of a directory"},
+		{{"a", "--control="}, "--control : empty; give the path of a socket, or off"},
 		{{"a", "--snapshot-every", "60"},
 		 "--snapshot-every 60: no snapshot is asked for; give --snapshot FILE too"},
 		{{"a", "--snapshot", "f", "--snapshot-every", "0"},

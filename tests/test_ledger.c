@@ -68,7 +68,8 @@ static void test_ledger_shows_what_is_not_zero(void)
 		.fluxion_count = 2,
 		.worker_count = 2,
 		.context_type_count = 2,
-		.context_type = {{.name = "idle"}, {.name = "people", .contexts = 16, .expired = 17}},
+		.context_type = {{.name = "idle"},
+				 {.name = "people", .contexts = 16, .expired = 17}},
 		.pool_free = 1000,
 		.pool_size = 1024,
 	};
@@ -133,6 +134,28 @@ static void test_ledger_names_errors_that_libc_does_not_know(void)
 	CU_ASSERT_TRUE(has_row("error 41 1"));
 }
 
+static void test_ledger_shares_are_of_the_time_between_two(void)
+{
+	static const struct {
+		uint64_t busy_before, total_before, busy, total;
+		uint32_t pct;
+	} rows[] = {
+		{0, 0, 50, 100, 50},	   {900, 1000, 950, 1100, 50},
+		{0, 100, 99, 200, 99},	   {100, 100, 100, 300, 0},
+		{100, 100, 300, 300, 100}, {100, 100, 100, 100, 0}, /* no time */
+		{100, 200, 0, 0, 0},				    /* it did not answer */
+	};
+	static struct flx_ledger before;
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		before.worker_busy_tsc[1] = rows[i].busy_before;
+		before.worker_total_tsc[1] = rows[i].total_before;
+		ledger.worker_busy_tsc[1] = rows[i].busy;
+		ledger.worker_total_tsc[1] = rows[i].total;
+		CU_ASSERT_EQUAL(flx_ledger_busy_pct(&before, &ledger, 1), rows[i].pct);
+	}
+}
+
 int main(void)
 {
 	static const struct flx_test tests[] = {
@@ -140,6 +163,7 @@ int main(void)
 		FLX_TEST(test_ledger_shows_what_is_not_zero),
 		FLX_TEST(test_ledger_shows_what_is_unexplained),
 		FLX_TEST(test_ledger_names_errors_that_libc_does_not_know),
+		FLX_TEST(test_ledger_shares_are_of_the_time_between_two),
 		{0},
 	};
 	int status = flx_test_main("ledger", tests);

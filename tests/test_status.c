@@ -29,8 +29,11 @@ static void test_status_shows_rates_of_the_period(void)
 	before.worker_handled[1] = 100;
 	now.worker_handled[0] = 50;
 	now.worker_handled[1] = 150;
-	now.worker_busy_pct[0] = 12;
-	now.worker_busy_pct[1] = 100;
+	before.worker_total_tsc[0] = 1000000;
+	before.worker_busy_tsc[0] = 900000;
+	now.worker_total_tsc[0] = 2000000;
+	now.worker_busy_tsc[0] = 1029999;
+	now.worker_total_tsc[1] = now.worker_busy_tsc[1] = 5000;
 	check_line(
 		12345678, 2000000,
 		"    12.3 s  rx 1000/s  tx 500/s  handled 50/s  drops 2/s  in flight 7  contexts "

@@ -42,8 +42,9 @@ BAD_ARGUMENTS = [
     (("run", "counter", "--dev", "--port", "ring", "--", "--proc-type=secondary"), "--proc-type"),
 ]
 
-# Where DPDK leaves files when it starts; flx names them flx<pid>.
-TRACES = ("/var/run/dpdk", "/tmp/dpdk", "/dev/hugepages", "/dev/shm")
+# Where DPDK leaves files when it starts, which flx names flx<pid>; and where flx listens.
+TRACES = ("/var/run/dpdk", "/tmp/dpdk", "/dev/hugepages", "/dev/shm", "/run/flx",
+          f"{os.environ.get('XDG_RUNTIME_DIR')}/flx", f"/tmp/flx-{os.geteuid()}")
 
 
 def traces():
@@ -58,7 +59,8 @@ def run_and_trace(*arguments, **options):
     process = subprocess.Popen([FLX, *arguments], stdin=subprocess.DEVNULL, text=True,
                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, **options)
     output, _ = process.communicate(timeout=30)
-    left = [path for path in traces() - before if f"flx{process.pid}" in path]
+    names = (f"flx{process.pid}", f"-{process.pid}.sock")
+    left = [path for path in traces() - before if any(name in path for name in names)]
     return process.returncode, output, left
 
 

@@ -16,9 +16,10 @@ TWO_WORKERS = ["--workers", "2"] + (["--oversubscribe"] if CPUS < 2 else [])
 BAD_ARGUMENTS = [
     ((), "action"),
     (("walk",), "walk"),
-    (("count",), "--store"),
     (("count", "--store"), "--store"),
     (("count", "--store", "a", "--dump", "b"), "one of them"),
+    (("count", "--store", "a", "--control", "b"), "one of them"),
+    (("restore", "b", "--store", "a", "--control", "c"), "--control"),
     (("count", "--store", "a", "--limit", "1"), "--limit"),
     (("count", "--store", "a", "--damaged"), "--damaged"),
     (("count", "--store", "a", "b"), "b"),
@@ -96,6 +97,7 @@ class Ctx(harness.TestCase):
             with Fabric("counter", "--store", store, network=network) as fabric:
                 self.request()
                 before = self.look("--store", store)
+                self.assertEqual(self.look(), before)
                 self.assertIn("dumped 4 contexts", ctx("dump", "--store", store, dump))
                 self.assertIn("in use", ctx("restore", "--store", store, dump, status=1))
                 self.assertIsNone(fabric.process.poll())
@@ -108,6 +110,28 @@ class Ctx(harness.TestCase):
             output = self.assert_goes_on(network, before, "--store", copy, *TWO_WORKERS)
             self.assertIn("4 contexts found", output)
             self.assertEqual(counts("--store", copy)["c6120002"], before["c6120002"] + 2)
+
+    def test_fabric_without_a_store_is_asked(self):
+        dump, work = self.path("dump"), os.getcwd()
+        snapshot = ["--snapshot", self.path("snapshot"), "--snapshot-every", "1"]
+        with Network() as network:
+            with Fabric("counter", *snapshot, network=network) as fabric:
+                self.assertEqual(ctx("list"), "")
+                self.request()
+                before = self.look()
+                self.assertIn("dumped 4 contexts to " + dump, ctx("dump", dump))
+                self.assertEqual(self.look("--dump", dump), before)
+                # From where the asker is, whatever it is called; and not where it does it itself.
+                os.chdir(self.scratch.name)
+                self.addCleanup(os.chdir, work)
+                self.assertIn("dumped 4 contexts", ctx("dump", "a copy, 100 %"))
+                self.assertEqual(self.look("--dump", "a copy, 100 %"), before)
+                self.assertIn("writes its snapshots", ctx("dump", "snapshot", status=1))
+                self.assertIn("No such file", ctx("dump", "no/where", status=1))
+                self.assertIn("not a regular file", ctx("dump", "/dev/null", status=2))
+                result = fabric.stop()
+            self.assert_clean(result)
+            self.assertIn("no fabric of this user runs", ctx("count", status=1))
 
     def test_snapshot_is_gone_on_from(self):
         snapshot = self.path("snapshot")
