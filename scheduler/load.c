@@ -3,6 +3,8 @@
 
 #include <errno.h>
 
+#include <rte_common.h>
+
 #include "fabric/memory.h"
 
 /* Windows that have passed unseen after which nothing of before counts. */
@@ -37,11 +39,10 @@ void flx_load_fini(struct flx_load *load)
 	load->touched = NULL;
 }
 
-/* @old with a fourth of @now in its place. Rounded so that it reaches what stays the same. */
-static uint32_t smooth(uint32_t old, uint64_t now)
+/* @old with a fourth of @now in its place. */
+static int64_t smooth(int64_t old, int64_t now)
 {
-	return (uint32_t)(((uint64_t)old * (FLX_LOAD_SMOOTH - 1) + now + FLX_LOAD_SMOOTH / 2) /
-			  FLX_LOAD_SMOOTH);
+	return old + (now - old) / FLX_LOAD_SMOOTH;
 }
 
 static void publish(_Atomic uint32_t *figure, uint32_t value)
@@ -91,7 +92,7 @@ static void publish_group(struct flx_load *load, uint32_t group, uint64_t window
 
 		if (window_tsc > load->window_tsc)
 			now = now * load->window_tsc / window_tsc;
-		value = smooth(published(&out[s]), now);
+		value = (uint32_t)smooth(published(&out[s]), (int64_t)now);
 		/* Rounding would keep the last few cycles for ever. */
 		if (!now && value < FLX_LOAD_SMOOTH)
 			value = 0;
@@ -125,36 +126,59 @@ static void forget_slices(struct flx_load *load)
 }
 
 /* Slices of a window that was begun with measuring are published; then it is decided anew. */
-static void measure(struct flx_load *load, uint32_t busy_permille, uint64_t window_tsc)
+static void measure(struct flx_load *load, uint32_t busy_ppm, uint64_t window_tsc)
 {
 	if (load->measures)
 		publish_slices(load, window_tsc);
-	if (load->measures && busy_permille < FLX_LOAD_MEASURE_LESS) {
+	if (load->measures && busy_ppm < FLX_LOAD_MEASURE_LESS) {
 		load->measures = false;
 		forget_slices(load);
-	} else if (!load->measures && busy_permille >= FLX_LOAD_MEASURE) {
+	} else if (!load->measures && busy_ppm >= FLX_LOAD_MEASURE) {
 		load->measures = true;
 	}
+}
+
+static uint64_t share_ppm(uint64_t part_tsc, uint64_t window_tsc)
+{
+	return part_tsc >= window_tsc ? FLX_LOAD_FULL : part_tsc * FLX_LOAD_FULL / window_tsc;
+}
+
+/* Cycles of a message: of the last windows that handled any. */
+static void note_message(struct flx_load *load, uint64_t busy_tsc, uint64_t handled)
+{
+	uint64_t now = handled ? busy_tsc / handled : load->message_cycles;
+
+	load->message_cycles =
+		load->message_cycles ? (uint64_t)smooth((int64_t)load->message_cycles, (int64_t)now)
+				     : now;
+}
+
+static void publish_growth(struct flx_load *load, uint32_t waiting, uint64_t window_tsc,
+			   bool forgets)
+{
+	int64_t cycles = ((int64_t)waiting - load->waiting) * (int64_t)load->message_cycles;
+	int64_t now = cycles * FLX_LOAD_FULL / (int64_t)window_tsc;
+	int64_t old = atomic_load_explicit(&load->growth_ppm, memory_order_relaxed);
+
+	/* Ten times what a worker can do is as good as more. */
+	now = RTE_MAX(RTE_MIN(now, 10 * FLX_LOAD_FULL), -10 * FLX_LOAD_FULL);
+	atomic_store_explicit(&load->growth_ppm, (int32_t)(forgets ? now : smooth(old, now)),
+			      memory_order_relaxed);
 }
 
 void flx_load_close(struct flx_load *load, const struct flx_load_sample *sample)
 {
 	uint64_t window_tsc = sample->now_tsc - load->begin_tsc;
 	uint64_t busy_tsc = sample->busy_tsc - load->busy_tsc;
-	uint64_t handled = sample->handled - load->handled;
-	uint64_t permille = busy_tsc >= window_tsc ? 1000 : busy_tsc * 1000 / window_tsc;
+	uint64_t ppm = share_ppm(busy_tsc, window_tsc);
 	/* After a sleep what was before it is no longer true. */
-	uint32_t busy = window_tsc > FORGET * load->window_tsc
-				? (uint32_t)permille
-				: smooth(published(&load->busy_permille), permille);
+	bool forgets = window_tsc > FORGET * load->window_tsc;
+	uint32_t busy = (uint32_t)(forgets ? (int64_t)ppm
+					   : smooth(published(&load->busy_ppm), (int64_t)ppm));
 
-	if (handled)
-		load->message_cycles = load->message_cycles
-					       ? (load->message_cycles * (FLX_LOAD_SMOOTH - 1) +
-						  busy_tsc / handled) /
-							 FLX_LOAD_SMOOTH
-					       : busy_tsc / handled;
-	publish(&load->busy_permille, busy);
+	note_message(load, busy_tsc, sample->handled - load->handled);
+	publish(&load->busy_ppm, busy);
+	publish_growth(load, sample->waiting, window_tsc, forgets);
 	publish(&load->waiting_us, (uint32_t)(sample->waiting * load->message_cycles *
 					      FLX_LOAD_WINDOW_US / load->window_tsc));
 	publish(&load->oldest_us,
@@ -167,6 +191,7 @@ void flx_load_close(struct flx_load *load, const struct flx_load_sample *sample)
 	load->end_tsc = sample->now_tsc + load->window_tsc;
 	load->busy_tsc = sample->busy_tsc;
 	load->handled = sample->handled;
+	load->waiting = sample->waiting;
 	/* Release: who sees the window's end sees its figures. */
 	atomic_store_explicit(&load->closed_tsc, sample->now_tsc, memory_order_release);
 }

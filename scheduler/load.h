@@ -4,7 +4,7 @@
  *
  * The worker closes a window every 250 us and publishes, all of the same window and smoothed in the
  * same way, so that no figure is ahead of another:
- * - the share of time in turns that found work;
+ * - the share of time in turns that found work, and what came beyond what was handled;
  * - the work that waits, as the time that it will take: messages in its vectors, its parking queues
  *   and on its lanes, times the cycles that a message took;
  * - how long the oldest of them has waited, to a window, up to 16 ms: the time since as many had
@@ -36,9 +36,11 @@
  * a burst of half a millisecond moves slices; less, and the 20 ms are spent on seeing.
  */
 #define FLX_LOAD_SMOOTH 4
-/* Slices are measured from here on, in thousandths of time, and no more below the second. */
-#define FLX_LOAD_MEASURE      600
-#define FLX_LOAD_MEASURE_LESS 550
+/* All of a worker's time. */
+#define FLX_LOAD_FULL 1000000
+/* Slices are measured from here on, and no more below the second. */
+#define FLX_LOAD_MEASURE      (FLX_LOAD_FULL / 100 * 60)
+#define FLX_LOAD_MEASURE_LESS (FLX_LOAD_FULL / 100 * 55)
 /* Windows of which the arrivals are remembered: 16 ms. */
 #define FLX_LOAD_HISTORY 64
 
@@ -49,7 +51,9 @@ struct flx_load_slices {
 
 struct flx_load {
 	/* Published. */
-	alignas(FLX_CACHE_LINE) _Atomic uint32_t busy_permille;
+	alignas(FLX_CACHE_LINE) _Atomic uint32_t busy_ppm; /* parts per million of its time */
+	_Atomic int32_t
+		growth_ppm; /* what came less what was handled, as work: its backlog grows */
 	_Atomic uint32_t waiting_us;
 	_Atomic uint32_t oldest_us;
 	_Atomic uint32_t measured;   /* windows in a row of which slices were measured; 0: none */
@@ -62,6 +66,7 @@ struct flx_load {
 	uint64_t begin_tsc;
 	uint64_t busy_tsc; /* of the worker, when the window began */
 	uint64_t handled;  /* by the worker, when the window began */
+	uint32_t waiting;  /* messages, then */
 	uint64_t message_cycles;
 	bool measures;
 	uint32_t group_count;

@@ -31,7 +31,7 @@ static void window(uint64_t length_tsc, uint64_t busy, uint64_t handled, uint32_
 
 static uint32_t busy(void)
 {
-	return atomic_load(&load.busy_permille);
+	return (atomic_load(&load.busy_ppm) + 500) / 1000;
 }
 
 static void test_worker_load_follows_a_change_within_a_millisecond_or_two(void)
@@ -43,10 +43,10 @@ static void test_worker_load_follows_a_change_within_a_millisecond_or_two(void)
 	for (uint32_t i = 0; i < 16; i++)
 		window(WINDOW, 1000, 100, 0);
 	CU_ASSERT(busy() > 990);
-	/* What stays the same is reached: rounding leaves at most 2 thousandths. */
+	/* What stays the same is reached. */
 	for (uint32_t i = 0; i < 60; i++)
 		window(WINDOW, 500, 100, 0);
-	CU_ASSERT(busy() >= 499 && busy() <= 502);
+	CU_ASSERT_EQUAL(busy(), 500);
 	flx_load_fini(&load);
 }
 
@@ -73,6 +73,24 @@ static void test_worker_load_tells_waiting_work_as_time(void)
 	/* Idle windows say nothing of what a message takes. */
 	window(WINDOW, 0, 0, 400);
 	CU_ASSERT(atomic_load(&load.waiting_us) >= 390 && atomic_load(&load.waiting_us) <= 405);
+	flx_load_fini(&load);
+}
+
+static void test_worker_load_tells_by_how_much_the_backlog_grows(void)
+{
+	begin();
+	for (uint32_t i = 0; i < 30; i++)
+		window(WINDOW, 1000, 250, 0);
+	CU_ASSERT_EQUAL(atomic_load(&load.growth_ppm), 0);
+	/* 25 more come in each window than are handled: a tenth more. */
+	for (uint32_t i = 0; i < 30; i++)
+		window(WINDOW, 1000, 250, 25 * (i + 1));
+	CU_ASSERT(atomic_load(&load.growth_ppm) > 98000 && atomic_load(&load.growth_ppm) < 101000);
+	/* And 50 less. */
+	for (uint32_t i = 0; i < 14; i++)
+		window(WINDOW, 1000, 250, 750 - 50 * (i + 1));
+	CU_ASSERT(atomic_load(&load.growth_ppm) < -190000 &&
+		  atomic_load(&load.growth_ppm) > -202000);
 	flx_load_fini(&load);
 }
 
@@ -176,6 +194,7 @@ int main(void)
 		FLX_TEST(test_worker_load_follows_a_change_within_a_millisecond_or_two),
 		FLX_TEST(test_worker_load_is_of_now_after_a_sleep),
 		FLX_TEST(test_worker_load_tells_waiting_work_as_time),
+		FLX_TEST(test_worker_load_tells_by_how_much_the_backlog_grows),
 		FLX_TEST(test_worker_load_tells_the_age_of_the_oldest),
 		FLX_TEST(test_worker_load_measures_slices_only_while_busy),
 		FLX_TEST(test_worker_load_does_not_flap_between_the_two_bounds),
