@@ -6,6 +6,7 @@
 
 #include "apps/value.h"
 #include "fabric/base.h"
+#include "scheduler/sched.h"
 
 enum {
 	SWITCH = 1 << 0,   /* needs no value: alone, it means on */
@@ -77,6 +78,42 @@ static const char *parse_cpus(struct flx_args *args, const struct row *row, cons
 {
 	(void)row;
 	return flx_value_cpus(value, args->options.cpu, FLX_WORKERS_MAX, &args->options.cpu_count);
+}
+
+/* A number of workers, or two: the least and the most. */
+static const char *parse_workers(struct flx_args *args, const struct row *row, const char *value)
+{
+	const char *dash = strchr(value, '-');
+	char least[8];
+	uint64_t low, high;
+	const char *why;
+
+	(void)row;
+	if (dash && (size_t)(dash - value) >= sizeof(least))
+		return "not two numbers";
+	snprintf(least, sizeof(least), "%.*s", (int)(dash ? dash - value : 0), value);
+	why = flx_value_number(dash ? least : value, 1, FLX_WORKERS_MAX, &low);
+	high = low;
+	if (!why && dash)
+		why = flx_value_number(dash + 1, 1, FLX_WORKERS_MAX, &high);
+	if (why)
+		return why;
+	if (high < low)
+		return "the most is below the least";
+	args->options.workers = (uint32_t)high;
+	args->options.workers_min = (uint32_t)low;
+	return NULL;
+}
+
+static const char *parse_sched(struct flx_args *args, const struct row *row, const char *value)
+{
+	(void)row;
+	for (uint32_t mode = 0; mode < FLX_SCHED_MODES; mode++)
+		if (strcmp(value, flx_sched_mode_name((enum flx_sched_mode)mode)) == 0) {
+			args->options.sched = mode;
+			return NULL;
+		}
+	return "no such mode";
 }
 
 static const char *parse_lane_size(struct flx_args *args, const struct row *row, const char *value)
@@ -169,8 +206,14 @@ static const struct row rows[] = {
 	 "address and network, the n-th for the n-th port", REPEATS, parse_ip, 0, 0, 0},
 	{"gateway", "IP", "an IPv4 address", "router to what is beyond the ports' networks", 0,
 	 parse_text, FIELD(options.gateway), 0, 0},
-	{"workers", "N", "1..64", "polling threads, a CPU each (as the machine suggests)", 0,
-	 parse_number, FIELD(options.workers), 1, FLX_WORKERS_MAX},
+	{"workers", "N[-MAX]", "1..64, or two such numbers as in 1-8",
+	 "polling threads, a CPU each (as the machine suggests); as many as the load asks for, up "
+	 "to "
+	 "MAX",
+	 0, parse_workers, 0, 0, 0},
+	{"sched", "MODE", "auto, observe or off",
+	 "move slices where there is capacity, only say what would move, or neither (auto)", 0,
+	 parse_sched, 0, 0, 0},
 	{"cpus", "LIST", "CPU numbers and ranges such as 2,4-7, 64 in all at most",
 	 "the workers' CPUs, in order, such as 2,4-7", 0, parse_cpus, 0, 0, 0},
 	{"config", "FILE", "the path of a file", "options and settings, see below", NOT_FILE,

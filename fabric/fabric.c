@@ -147,6 +147,7 @@ static int start_ports(struct flx_fabric *fabric, const struct flx_options *opti
 	struct flx_setup *setup = &fabric->setup;
 	struct flx_port_conf conf = {
 		.queues = (uint16_t)setup->plan.worker_count,
+		.spread = (uint16_t)setup->workers_min,
 		.pool = fabric->shared.pool,
 		.flow_hash = wants_flow_hash(&fabric->registry),
 		.rss_key = options->rss_key_given ? options->rss_key : NULL,
@@ -242,6 +243,7 @@ static int start_workers(struct flx_fabric *fabric)
 	const struct flx_workers_conf conf = {
 		.name = "flx_lane",
 		.numa = numa,
+		.spread = fabric->setup.workers_min,
 		.lane_size = fabric->setup.lane_size,
 		.credits = fabric->setup.credits,
 		.edge_buffers = FLX_ARP_BUFFERS,
@@ -298,6 +300,8 @@ int flx_fabric_start(struct flx_fabric **out_fabric, struct flx_program *program
 		error = unless_stopped(start_contexts(fabric, options, out));
 	if (!error)
 		error = start_workers(fabric);
+	if (!error)
+		error = flx_fabric_sched_start(fabric, (enum flx_sched_mode)options->sched);
 	/* Last: when the start fails, the snapshot of before is all there is. */
 	if (!error && options->snapshot)
 		error = start_snapshot(fabric, options, out);
@@ -415,11 +419,15 @@ static uint32_t free_pool(struct rte_mempool *pool, uint32_t size)
 uint32_t flx_fabric_stop(struct flx_fabric *fabric, struct flx_ledger *ledger)
 {
 	struct flx_shared *shared = &fabric->shared;
-	bool stopped = stop_workers(fabric);
-	/* A worker that is stuck takes its contexts along, so they are dumped before. */
-	bool dumped = !fabric->snapshot || flx_snapshot_stop(fabric->snapshot);
+	bool stopped;
+	bool dumped;
 	uint32_t missing, kept = 0;
 
+	/* First: it looks at the workers. */
+	flx_fabric_sched_stop(fabric);
+	stopped = stop_workers(fabric);
+	/* A worker that is stuck takes its contexts along, so they are dumped before. */
+	dumped = !fabric->snapshot || flx_snapshot_stop(fabric->snapshot);
 	if (!stopped) {
 		if (ledger)
 			memset(ledger, 0, sizeof(*ledger));
@@ -429,6 +437,7 @@ uint32_t flx_fabric_stop(struct flx_fabric *fabric, struct flx_ledger *ledger)
 		flx_fabric_ledger(fabric, ledger);
 	for (uint32_t p = 0; p < fabric->ports_started; p++)
 		kept += flx_port_stop(&fabric->port[p]);
+	flx_fabric_sched_free(fabric);
 	flx_workers_free(shared);
 	flx_contexts_close(shared);
 	if (shared->arp)

@@ -35,6 +35,10 @@ int flx_fabric_check(struct flx_program *program, const struct flx_options *opti
 int flx_fabric_start(struct flx_fabric **fabric, struct flx_program *program,
 		     const struct flx_options *options, FILE *out);
 
+/* The scheduler of @fabric; see scheduler/sched.h for who may ask it what. */
+struct flx_sched;
+struct flx_sched *flx_fabric_sched(struct flx_fabric *fabric);
+
 /* Port @index of @fabric, up to the number of --port options. Context: control thread. */
 const struct flx_port *flx_fabric_port(const struct flx_fabric *fabric, uint32_t index);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * fabric_state - what a running fabric consists of. For fabric.c, which starts and stops it, and
- * fabric_ledger.c and fabric_watch.c, which read it.
+ * fabric_ledger.c, fabric_sched.c and fabric_watch.c.
  */
 #pragma once
 
@@ -9,6 +9,7 @@
 #include "fabric/setup.h"
 #include "fabric/snapshot.h"
 #include "fabric/worker.h"
+#include "scheduler/sched.h"
 
 struct flx_fabric {
 	struct flx_setup setup; /* what was decided before EAL */
@@ -24,7 +25,19 @@ struct flx_fabric {
 	uint32_t workers_launched;
 	struct flx_snapshot *snapshot; /* NULL: none */
 	struct flx_watch watch;
+	struct flx_sched sched;
+	bool sched_made;
 };
 
 /* Begins to watch; the workers run. Context: setup. */
 void flx_fabric_watch_start(struct flx_fabric *fabric);
+
+/*
+ * fabric_sched.c: begins to schedule, the workers run; ends it, while they still do; frees it, when
+ * they do not; and warns of workers that hold up a move. 0; -errno after one flx_error, but for -ENOMEM.
+ * Context: setup; of watch, the control thread.
+ */
+int flx_fabric_sched_start(struct flx_fabric *fabric, enum flx_sched_mode mode);
+void flx_fabric_sched_stop(struct flx_fabric *fabric);
+void flx_fabric_sched_free(struct flx_fabric *fabric);
+void flx_fabric_sched_watch(struct flx_fabric *fabric);

@@ -71,6 +71,7 @@ void flx_fabric_watch(struct flx_fabric *fabric)
 {
 	if (!flx_watch_begin(&fabric->watch, now_us()))
 		return;
+	flx_fabric_sched_watch(fabric);
 	for (uint32_t w = 0; w < fabric->workers_launched; w++) {
 		watch_worker(fabric, w);
 		/* One that sleeps until a message comes would never sweep its contexts. */

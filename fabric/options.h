@@ -38,8 +38,10 @@ struct flx_options {
 	uint32_t port_count;
 	const char *ip[FLX_PORTS_MAX]; /* CIDR of each port, "198.18.0.1/24"; NULL: none */
 	uint32_t ip_count;
-	const char *gateway; /* IPv4, for flx_send_to beyond the ports' networks; NULL: none */
-	uint32_t workers;    /* 0: as the topology suggests */
+	const char *gateway;  /* IPv4, for flx_send_to beyond the ports' networks; NULL: none */
+	uint32_t workers;     /* at most; 0: as the topology suggests */
+	uint32_t workers_min; /* that run slices whatever the load; 0: all */
+	uint32_t sched;	      /* enum flx_sched_mode */
 	uint32_t cpu[FLX_WORKERS_MAX]; /* CPU of each worker; cpu_count 0: choose */
 	uint32_t cpu_count;
 	bool oversubscribe;   /* more workers than CPUs are wanted */

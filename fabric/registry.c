@@ -288,6 +288,47 @@ static uint32_t find_locals_depth(const struct flx_registry *registry)
 	return most + 1;
 }
 
+/* Whether the same key picks slices of one number of both. */
+static bool slices_alike(const struct flx_group *a, const struct flx_group *b)
+{
+	if (a->mode != b->mode || a->mode == FLX_PLACE_LOCAL || a->mode == FLX_PLACE_SINGLE)
+		return false;
+	return a->mode == FLX_PLACE_FLOW || (a->key == b->key && a->key_size == b->key_size);
+}
+
+/* Joins the mates of two groups, under the lower number. */
+static void join_mates(struct flx_registry *registry, uint16_t a, uint16_t b)
+{
+	uint16_t from = registry->group[a].mates, to = registry->group[b].mates;
+
+	if (from == to || !slices_alike(&registry->group[a], &registry->group[b]))
+		return;
+	for (uint32_t g = 0; g < registry->group_count; g++)
+		if (registry->group[g].mates == from || registry->group[g].mates == to)
+			registry->group[g].mates = from < to ? from : to;
+}
+
+static void find_mates(struct flx_registry *registry)
+{
+	for (uint16_t g = 0; g < registry->group_count; g++)
+		registry->group[g].mates = g;
+	for (uint32_t f = FLX_FLUXION_FIRST; f < registry->fluxion_count; f++) {
+		const struct flx_fluxion_entry *entry = &registry->fluxion[f];
+
+		for (uint32_t s = 0; s < FLX_STREAMS_MAX; s++) {
+			const struct flx_target *target = &entry->targets[s];
+
+			for (uint32_t d = 0; d < target->count; d++) {
+				uint32_t to = target->count == 1
+						      ? target->to
+						      : registry->destinations[target->to + d];
+
+				join_mates(registry, entry->group, registry->fluxion[to].group);
+			}
+		}
+	}
+}
+
 int flx_registry_init(struct flx_registry *registry, const struct flx_program *program)
 {
 	struct check check = {.program = program, .registry = registry};
@@ -310,6 +351,7 @@ int flx_registry_init(struct flx_registry *registry, const struct flx_program *p
 	for (int own = 0; own < FLX_FLUXION_FIRST; own++)
 		strncpy(registry->fluxion[own].id, flx_own_ids[own], FLX_ID_MAX);
 	resolve(registry, program);
+	find_mates(registry);
 	registry->locals_depth = find_locals_depth(registry);
 	return 0;
 }

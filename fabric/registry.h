@@ -26,6 +26,11 @@ struct flx_group {
 	char name[FLX_ID_MAX + 1]; /* its first tag, or the id of its only fluxion */
 	enum flx_placement_mode mode;
 	uint16_t slice; /* SINGLE: the one slice, spread by group number */
+	/*
+	 * The first of its mates, itself included: groups whose slices are picked alike and that a
+	 * stream joins. Slices of one number talk to each other, and had better be on one worker.
+	 */
+	uint16_t mates;
 	uint32_t member_count;
 	flx_key_fn key;
 	uint32_t key_size;

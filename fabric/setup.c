@@ -180,6 +180,8 @@ static int set_sizes(struct flx_setup *setup, const struct flx_options *options)
 	uint32_t workers = setup->plan.worker_count;
 	uint32_t credits_min = workers * FLX_CREDITS_MIN;
 
+	setup->workers_min =
+		options->workers_min ? RTE_MIN(options->workers_min, workers) : workers;
 	setup->credits =
 		options->credits ? options->credits : CREDITS_BASE + CREDITS_PER_WORKER * workers;
 	if (setup->credits < credits_min || setup->credits > FLX_CREDITS_MAX) {
@@ -300,7 +302,7 @@ static const char *describe_mode(const struct flx_group *group, char *text, size
 static void print_groups(const struct flx_setup *setup, const struct flx_registry *registry,
 			 FILE *out)
 {
-	uint32_t workers = setup->plan.worker_count;
+	uint32_t workers = setup->workers_min;
 
 	for (uint32_t g = 0; g < registry->group_count; g++) {
 		const struct flx_group *group = &registry->group[g];
@@ -329,6 +331,9 @@ void flx_setup_print(const struct flx_setup *setup, const struct flx_registry *r
 
 		fprintf(out, "worker %u: CPU %u (%s)\n", w, placement->cpu, placement->why);
 	}
+	if (setup->workers_min < setup->plan.worker_count)
+		fprintf(out, "workers %u to %u run slices only when the load asks for it\n",
+			setup->workers_min, setup->plan.worker_count - 1);
 	fprintf(out, "control thread: CPU %s%s\n", setup->plan.housekeeping,
 		setup->plan.floating ? " (shared with the workers)" : "");
 	print_groups(setup, registry, out);

@@ -33,6 +33,7 @@ struct flx_setup {
 	struct flx_port_spec spec[FLX_PORTS_MAX];
 	struct flx_address address[FLX_PORTS_MAX];
 	struct flx_plan plan;
+	uint32_t workers_min; /* that slices are spread over at first */
 	uint32_t credits;
 	uint32_t lane_size;
 	uint32_t buffers;    /* of the message pool */

@@ -402,50 +402,63 @@ int flx_worker_run(void *argument)
 
 /* --------------------------------------------------------------------------------------- set-up */
 
-struct flx_worker *flx_worker_alloc(struct flx_shared *shared, uint32_t index, int numa,
-				    uint32_t elems, uint32_t keep)
+/* What of a worker is allocated apart from it. */
+static int alloc_parts(struct flx_worker *worker, const struct flx_worker_conf *conf)
 {
+	struct flx_shared *shared = worker->shared;
 	uint32_t fluxions = shared->registry->fluxion_count;
 	/* Twice the moves, since each may be undone, which takes a second queue for a while. */
 	uint32_t fifos = fluxions + FLX_PORTS_MAX + shared->worker_count + 2 * FLX_MOVES_MAX;
 	const struct flx_flags_conf flags = {
 		.group_count = shared->registry->group_count,
-		.worker_count = shared->worker_count,
-		.index = index,
-		.numa = numa,
+		.worker_count = conf->spread,
+		.index = conf->index,
+		.numa = conf->numa,
 	};
-	struct flx_worker *worker = flx_memory_alloc("worker", sizeof(*worker), numa);
+	int error;
+
+	worker->vectors =
+		flx_memory_alloc("vectors", fluxions * sizeof(*worker->vectors), conf->numa);
+	worker->stats = flx_memory_alloc("stats", flx_stats_size(fluxions), conf->numa);
+	worker->snapshot = flx_memory_alloc("snapshot", flx_stats_size(fluxions), conf->numa);
+	worker->snapshot_pending = flx_memory_alloc(
+		"pending", fluxions * sizeof(*worker->snapshot_pending), conf->numa);
+	if (!worker->vectors || !worker->stats || !worker->snapshot || !worker->snapshot_pending)
+		return -ENOMEM;
+	error = flx_chunk_pool_init(&worker->chunks, conf->elems, fifos, conf->numa);
+	if (!error)
+		error = flx_mover_init(&worker->mover, &flags, shared->queues, shared->port_count,
+				       &worker->chunks);
+	if (!error)
+		error = flx_load_init(&worker->load, shared->registry->group_count, shared->tsc_hz,
+				      shared->start_tsc, conf->numa);
+	return error;
+}
+
+struct flx_worker *flx_worker_alloc(struct flx_shared *shared, const struct flx_worker_conf *conf)
+{
+	struct flx_worker *worker = flx_memory_alloc("worker", sizeof(*worker), conf->numa);
 
 	if (!worker)
 		return NULL;
-	worker->vectors = flx_memory_alloc("vectors", fluxions * sizeof(*worker->vectors), numa);
-	worker->stats = flx_memory_alloc("stats", flx_stats_size(fluxions), numa);
-	worker->snapshot = flx_memory_alloc("snapshot", flx_stats_size(fluxions), numa);
-	worker->snapshot_pending =
-		flx_memory_alloc("pending", fluxions * sizeof(*worker->snapshot_pending), numa);
-	if (!worker->vectors || !worker->stats || !worker->snapshot || !worker->snapshot_pending ||
-	    flx_chunk_pool_init(&worker->chunks, elems, fifos, numa) ||
-	    flx_mover_init(&worker->mover, &flags, shared->queues, shared->port_count,
-			   &worker->chunks) ||
-	    flx_load_init(&worker->load, shared->registry->group_count, shared->tsc_hz,
-			  shared->start_tsc, numa)) {
+	worker->shared = shared;
+	worker->fluxions = shared->registry->fluxion;
+	worker->lanes_out = &shared->lanes[conf->index * shared->worker_count];
+	worker->index = conf->index;
+	worker->worker_count = shared->worker_count;
+	worker->port_count = shared->port_count;
+	if (alloc_parts(worker, conf)) {
 		flx_worker_free(worker);
 		return NULL;
 	}
-	worker->shared = shared;
-	worker->fluxions = shared->registry->fluxion;
-	worker->lanes_out = &shared->lanes[index * shared->worker_count];
-	worker->index = index;
-	worker->worker_count = shared->worker_count;
-	worker->port_count = shared->port_count;
-	worker->stats->fluxion_count = fluxions;
+	worker->stats->fluxion_count = shared->registry->fluxion_count;
 	worker->call.worker = worker;
 	worker->call.sends = worker->sends;
-	for (uint32_t f = 0; f < fluxions; f++)
+	for (uint32_t f = 0; f < worker->stats->fluxion_count; f++)
 		flx_fifo_init(&worker->vectors[f], &worker->chunks);
 	for (uint32_t p = 0; p < FLX_PORTS_MAX; p++)
 		flx_fifo_init(&worker->tx[p].frames, &worker->chunks);
-	flx_purse_init(&worker->purse, &shared->credits, keep);
+	flx_purse_init(&worker->purse, &shared->credits, conf->keep);
 	flx_idle_init(&worker->idle, true);
 	return worker;
 }

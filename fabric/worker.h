@@ -134,14 +134,20 @@ struct flx_worker {
 
 static_assert(FLX_WORKERS_MAX <= 64, "dirty_lanes is one word");
 
+struct flx_worker_conf {
+	uint32_t index;
+	uint32_t spread; /* workers that slices are spread over */
+	int numa;	 /* its node; -1: any */
+	uint32_t
+		elems; /* most elements that its queues can hold: all credits, and the edge's own */
+	uint32_t keep; /* credits that it may hold unused */
+};
+
 /*
- * flx_worker_alloc - worker @index of @shared, on NUMA node @numa (-1: any)
- * @elems: most elements its queues can hold: all credits, and what the edge makes itself
- * @keep: credits that it may hold unused
+ * flx_worker_alloc - a worker of @shared
  * NULL when memory is short. Queues (rx, tx) are then set by the caller. Context: setup.
  */
-struct flx_worker *flx_worker_alloc(struct flx_shared *shared, uint32_t index, int numa,
-				    uint32_t elems, uint32_t keep);
+struct flx_worker *flx_worker_alloc(struct flx_shared *shared, const struct flx_worker_conf *conf);
 void flx_worker_free(struct flx_worker *worker);
 
 /* flx_worker_turn - one turn of the loop; returns the work done, in messages and frames. */

@@ -10,6 +10,11 @@ static int32_t numa_of(const struct flx_workers_conf *conf, uint32_t w)
 	return conf->numa ? conf->numa[w] : -1;
 }
 
+static uint32_t spread_of(const struct flx_shared *shared, const struct flx_workers_conf *conf)
+{
+	return conf->spread ? conf->spread : shared->worker_count;
+}
+
 static int make_workers(struct flx_shared *shared, const struct flx_workers_conf *conf)
 {
 	uint32_t count = shared->worker_count;
@@ -17,8 +22,15 @@ static int make_workers(struct flx_shared *shared, const struct flx_workers_conf
 	uint32_t keep = RTE_MIN(4u * FLX_CREDIT_BLOCK, conf->credits / (2 * count));
 
 	for (uint32_t w = 0; w < count; w++) {
-		shared->workers[w] = flx_worker_alloc(shared, w, numa_of(conf, w),
-						      conf->credits + conf->edge_buffers, keep);
+		const struct flx_worker_conf worker = {
+			.index = w,
+			.spread = spread_of(shared, conf),
+			.numa = numa_of(conf, w),
+			.elems = conf->credits + conf->edge_buffers,
+			.keep = keep,
+		};
+
+		shared->workers[w] = flx_worker_alloc(shared, &worker);
 		if (!shared->workers[w])
 			return -ENOMEM;
 	}
@@ -88,7 +100,7 @@ int flx_workers_alloc(struct flx_shared *shared, const struct flx_workers_conf *
 	shared->workers = calloc(count, sizeof(*shared->workers));
 	shared->lanes =
 		flx_memory_alloc("lanes", (size_t)count * count * sizeof(*shared->lanes), -1);
-	shared->routes = flx_routes_alloc(shared->registry->group_count, count);
+	shared->routes = flx_routes_alloc(shared->registry->group_count, spread_of(shared, conf));
 	if (!shared->workers || !shared->lanes || !shared->routes)
 		return -ENOMEM;
 	error = make_workers(shared, conf);

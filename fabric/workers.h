@@ -9,6 +9,7 @@
 struct flx_workers_conf {
 	const char *name;      /* of the lanes' rings, unique in the process */
 	const int32_t *numa;   /* NUMA node of each worker; NULL: any */
+	uint32_t spread;       /* workers that slices are spread over, from the first; 0: all */
 	uint32_t lane_size;    /* elements, a power of two */
 	uint32_t credits;      /* messages in flight at most */
 	uint32_t edge_buffers; /* and what the edge makes without credits */

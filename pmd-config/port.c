@@ -259,6 +259,8 @@ static void write_reta(struct bringup *up)
 	struct rte_eth_rss_reta_entry64 groups[RETA_MAX / RTE_ETH_RETA_GROUP_SIZE] = {0};
 	struct flx_port *port = up->port;
 	uint16_t size = up->info.reta_size;
+	uint32_t queues = port->rx_queues;
+	uint32_t spread = up->conf->spread ? RTE_MIN(up->conf->spread, queues) : queues;
 	int error;
 
 	/* Of another size than a power of two there is none so far; its buckets would be others. */
@@ -270,7 +272,7 @@ static void write_reta(struct bringup *up)
 
 		group->mask |= 1ull << (i % RTE_ETH_RETA_GROUP_SIZE);
 		group->reta[i % RTE_ETH_RETA_GROUP_SIZE] =
-			(uint16_t)((i & (FLX_SLICES - 1)) % port->rx_queues);
+			(uint16_t)((i & (FLX_SLICES - 1)) % spread);
 	}
 	error = rte_eth_dev_rss_reta_update(port->id, groups, size);
 	if (error)
@@ -278,6 +280,21 @@ static void write_reta(struct bringup *up)
 			 port->spec.text, up->info.driver_name, strerror(-error));
 	else
 		port->reta_size = size;
+}
+
+int flx_port_steer(const struct flx_port *port, const uint16_t *buckets, uint32_t count,
+		   uint16_t queue)
+{
+	struct rte_eth_rss_reta_entry64 groups[RETA_MAX / RTE_ETH_RETA_GROUP_SIZE] = {0};
+
+	for (uint32_t i = 0; i < count; i++) {
+		struct rte_eth_rss_reta_entry64 *group =
+			&groups[buckets[i] / RTE_ETH_RETA_GROUP_SIZE];
+
+		group->mask |= 1ull << (buckets[i] % RTE_ETH_RETA_GROUP_SIZE);
+		group->reta[buckets[i] % RTE_ETH_RETA_GROUP_SIZE] = queue;
+	}
+	return rte_eth_dev_rss_reta_update(port->id, groups, port->reta_size);
 }
 
 /* Ring ports have no address; a tap has its kernel side's, which must not be ours as well. */

@@ -21,7 +21,8 @@
 #include "pmd-config/rss.h"
 
 struct flx_port_conf {
-	uint16_t queues;	  /* RX and TX queues wanted: one per worker */
+	uint16_t queues; /* RX and TX queues wanted: one per worker */
+	uint16_t spread; /* of these, how many the indirection table leads to at first; 0: all */
 	struct rte_mempool *pool; /* RX buffers */
 	bool flow_hash;		  /* some listener is keyed by flow: RSS hash wanted */
 	const uint8_t *rss_key;	  /* FLX_RSS_KEY_SIZE bytes; NULL: random */
@@ -67,6 +68,15 @@ int flx_port_start(struct flx_port *port, const struct flx_port_spec *spec,
  * polls.
  */
 uint32_t flx_port_stop(struct flx_port *port);
+
+/*
+ * flx_port_steer - lead buckets of the indirection table to a queue
+ * @buckets: @count of them, below port->reta_size; @queue: below port->rx_queues
+ * 0; -errno of the driver, and then the table may be anything between. May take milliseconds, and
+ * restart flows (mlx5). Context: any one thread at a time.
+ */
+int flx_port_steer(const struct flx_port *port, const uint16_t *buckets, uint32_t count,
+		   uint16_t queue);
 
 /* Queues whose packets ethdev counts one by one. */
 #define FLX_PORT_QUEUE_COUNTERS RTE_ETHDEV_QUEUE_STAT_CNTRS

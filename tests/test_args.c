@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "apps/args.h"
+#include "scheduler/sched.h"
 #include "tests/capture.h"
 #include "tests/test.h"
 
@@ -126,16 +127,35 @@ static void test_args_say_what_is_wrong_and_what_is_right(void)
 		{{"a", "-w", "2"}, "-w: no such option; give one that --help lists"},
 		{{"a", "-"}, "-: no such option; give one that --help lists"},
 		{{"a", "--="}, "--: no such option; give one that --help lists"},
-		{{"a", "--workers"}, "--workers: no value; give 1..64"},
-		{{"a", "--workers", "--dev"}, "--workers: no value; give 1..64"},
-		{{"a", "--workers", "0x"}, "--workers 0x: not a number; give 1..64"},
-		{{"a", "--workers="}, "--workers : not a number; give 1..64"},
-		{{"a", "--workers", "-1"}, "--workers -1: not a number; give 1..64"},
-		{{"a", "--workers", "0"}, "--workers 0: out of range; give 1..64"},
-		{{"a", "--workers", "65"}, "--workers 65: out of range; give 1..64"},
+		{{"a", "--workers"},
+		 "--workers: no value; give 1..64, or two such numbers as in 1-8"},
+		{{"a", "--workers", "--dev"},
+		 "--workers: no value; give 1..64, or two such numbers as in 1-8"},
+		{{"a", "--workers", "0x"},
+		 "--workers 0x: not a number; give 1..64, or two such numbers as in 1-8"},
+		{{"a", "--workers="},
+		 "--workers : not a number; give 1..64, or two such numbers as in 1-8"},
+		{{"a", "--workers", "-1"},
+		 "--workers -1: not a number; give 1..64, or two such numbers as in 1-8"},
+		{{"a", "--workers", "0"},
+		 "--workers 0: out of range; give 1..64, or two such numbers as in 1-8"},
+		{{"a", "--workers", "65"},
+		 "--workers 65: out of range; give 1..64, or two such numbers as in 1-8"},
 		{{"a", "--workers", "4294967297"},
-		 "--workers 4294967297: out of range; give 1..64"},
-		{{"a", "--workers", "1", "--workers", "1"}, "--workers 1: given twice; give 1..64"},
+		 "--workers 4294967297: out of range; give 1..64, or two such numbers as in 1-8"},
+		{{"a", "--workers", "4-2"},
+		 "--workers 4-2: the most is below the least; give 1..64, or two such numbers as "
+		 "in 1-8"},
+		{{"a", "--workers", "1-65"},
+		 "--workers 1-65: out of range; give 1..64, or two such numbers as in 1-8"},
+		{{"a", "--workers", "1-"},
+		 "--workers 1-: not a number; give 1..64, or two such numbers as in 1-8"},
+		{{"a", "--workers", "123456789-1"},
+		 "--workers 123456789-1: not two numbers; give 1..64, or two such numbers as in "
+		 "1-8"},
+		{{"a", "--sched", "on"}, "--sched on: no such mode; give auto, observe or off"},
+		{{"a", "--workers", "1", "--workers", "1"},
+		 "--workers 1: given twice; give 1..64, or two such numbers as in 1-8"},
 		{{"a", "--cpus", "1;2"},
 		 "--cpus 1;2: not a list of CPUs; give CPU numbers and ranges such as 2,4-7, 64 in "
 		 "all at most"},
@@ -225,6 +245,21 @@ static void test_args_round_a_lane_up_and_say_so(void)
 	CU_ASSERT_EQUAL(args.options.lane_size, 65536);
 }
 
+static void test_args_take_a_range_of_workers(void)
+{
+	int rc;
+
+	CU_ASSERT_STRING_EQUAL(PARSE(&rc, "a", "--workers", "1-8", "--sched", "observe"), "");
+	CU_ASSERT_EQUAL(rc, 0);
+	CU_ASSERT_EQUAL(args.options.workers, 8);
+	CU_ASSERT_EQUAL(args.options.workers_min, 1);
+	CU_ASSERT_EQUAL(args.options.sched, FLX_SCHED_OBSERVE);
+	CU_ASSERT_STRING_EQUAL(PARSE(&rc, "a", "--workers", "3"), "");
+	CU_ASSERT_EQUAL(args.options.workers, 3);
+	CU_ASSERT_EQUAL(args.options.workers_min, 3);
+	CU_ASSERT_EQUAL(args.options.sched, FLX_SCHED_AUTO);
+}
+
 static void test_args_take_the_file_where_the_line_is_silent(void)
 {
 	int rc;
@@ -263,7 +298,8 @@ static void test_args_name_the_line_of_a_bad_entry(void)
 		const char *text;
 		const char *error;
 	} rows[] = {
-		{"[flx]\n\nworkers = 0x\n", ":3: workers = 0x: not a number; give 1..64\n"},
+		{"[flx]\n\nworkers = 0x\n",
+		 ":3: workers = 0x: not a number; give 1..64, or two such numbers as in 1-8\n"},
 		{"[flx]\nwrokers = 2\n",
 		 ":2: wrokers = 2: no such option; give one that flx run --help lists\n"},
 		{"[flx]\nworkers = 2\nworkers = 3\n",
@@ -318,6 +354,7 @@ int main(void)
 		FLX_TEST(test_args_say_what_is_wrong_and_what_is_right),
 		FLX_TEST(test_args_bound_the_groups),
 		FLX_TEST(test_args_round_a_lane_up_and_say_so),
+		FLX_TEST(test_args_take_a_range_of_workers),
 		FLX_TEST(test_args_take_the_file_where_the_line_is_silent),
 		FLX_TEST(test_args_name_the_line_of_a_bad_entry),
 		FLX_TEST(test_args_help_lists_every_option),
