@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * random - randomness that a seed repeats, for tests and the simulation. Not for keys or secrets.
+ * random - randomness that a seed repeats, for tests, benches and the simulation. Not for keys or
+ * secrets.
  */
 #pragma once
 
