@@ -2,6 +2,7 @@
 #include "perf/client.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +12,8 @@
 #include <rte_ether.h>
 #include <rte_ip.h>
 #include <rte_udp.h>
+
+#include "tests/random.h"
 
 #define PAYLOAD_SIZE 18u /* a frame of 60 bytes: 64 on the wire with its check sum */
 #define FRAME_SIZE   (sizeof(struct headers) + PAYLOAD_SIZE)
@@ -32,6 +35,13 @@ static uint32_t client_ip(uint32_t index)
 	return CLIENT_NET + 0x10000u + index;
 }
 
+rte_be32_t flx_client_ip(uint32_t index)
+{
+	return rte_cpu_to_be_32(client_ip(index));
+}
+
+/* --------------------------------------------------------------------------------------- frames */
+
 static void make_request(struct flx_client *client, const struct flx_port *port, rte_be32_t ip)
 {
 	struct headers *headers = (struct headers *)client->request;
@@ -45,7 +55,7 @@ static void make_request(struct flx_client *client, const struct flx_port *port,
 	headers->ip.total_length = rte_cpu_to_be_16(FRAME_SIZE - sizeof(headers->eth));
 	headers->ip.time_to_live = 64;
 	headers->ip.next_proto_id = IPPROTO_UDP;
-	headers->ip.src_addr = rte_cpu_to_be_32(client_ip(0));
+	headers->ip.src_addr = flx_client_ip(0);
 	headers->ip.dst_addr = ip;
 	headers->udp.src_port = RTE_BE16(CLIENT_PORT);
 	headers->udp.dst_port = rte_cpu_to_be_16(client->conf.udp_port);
@@ -66,27 +76,40 @@ static uint16_t adjust(uint16_t sum, uint32_t was, uint32_t is)
 	return (uint16_t)~wide;
 }
 
-/* The next request, of the next client, into @frame. */
-static void write_request(struct flx_client *client, struct rte_mbuf *frame)
+static uint32_t next_client(struct flx_client_queue *queue)
+{
+	const struct flx_pick *pick = atomic_load_explicit(&queue->pick, memory_order_acquire);
+	struct flx_random random = {queue->random};
+	uint32_t index;
+
+	if (!pick)
+		return queue->next++ & (queue->client->conf.clients - 1);
+	index = flx_pick_draw(pick, flx_random_next(&random));
+	queue->random = random.state;
+	return index;
+}
+
+/* The next request into @frame. */
+static void write_request(struct flx_client_queue *queue, struct rte_mbuf *frame)
 {
 	struct headers *headers;
-	rte_be32_t first = rte_cpu_to_be_32(client_ip(0)), ip;
+	rte_be32_t first = flx_client_ip(0), ip = flx_client_ip(next_client(queue));
 
 	frame->data_off = RTE_PKTMBUF_HEADROOM;
 	frame->data_len = FRAME_SIZE;
 	frame->pkt_len = FRAME_SIZE;
 	frame->ol_flags = 0;
 	headers = rte_pktmbuf_mtod(frame, struct headers *);
-	memcpy(headers, client->request, sizeof(client->request));
-	ip = rte_cpu_to_be_32(client_ip(client->next++ & (client->conf.clients - 1)));
+	memcpy(headers, queue->client->request, sizeof(queue->client->request));
 	headers->ip.src_addr = ip;
 	headers->ip.hdr_checksum = adjust(headers->ip.hdr_checksum, first, ip);
 	headers->udp.dgram_cksum = adjust(headers->udp.dgram_cksum, first, ip);
 }
 
-/* Whether @frame answers a request of ours, with the next count of its client. */
-static bool check_answer(struct flx_client *client, const struct rte_mbuf *frame)
+/* Whether @frame answers a request of ours, with a higher count of its client than the last here. */
+static bool check_answer(struct flx_client_queue *queue, const struct rte_mbuf *frame)
 {
+	const struct flx_client *client = queue->client;
 	const struct headers *headers = rte_pktmbuf_mtod(frame, const struct headers *);
 	const uint8_t *payload = (const uint8_t *)(headers + 1);
 	uint32_t index = rte_be_to_cpu_32(headers->ip.dst_addr) - client_ip(0);
@@ -100,108 +123,271 @@ static bool check_answer(struct flx_client *client, const struct rte_mbuf *frame
 	if (client->conf.counted) {
 		while (at < size && payload[at] >= '0' && payload[at] <= '9')
 			count = count * 10 + payload[at++] - '0';
-		if (count != client->expected[index]++ || at >= size || payload[at++] != ' ')
+		if (count <= queue->last[index] || count > UINT32_MAX || at >= size ||
+		    payload[at++] != ' ')
 			return false;
+		queue->last[index] = (uint32_t)count;
+		queue->sum += count;
 	}
 	return size - at == PAYLOAD_SIZE &&
 	       memcmp(payload + at, client->request + sizeof(*headers), PAYLOAD_SIZE) == 0;
 }
 
-static void enqueue(struct flx_client *client, struct rte_mbuf *frame)
-{
-	uint32_t at = client->first + client->queued++;
+/* ---------------------------------------------------------------------------------------- buffers */
 
-	client->queue[at >= client->conf.in_flight ? at - client->conf.in_flight : at] = frame;
+/* One writer: no read-modify-write is needed. */
+static void add(_Atomic uint64_t *count, uint64_t more)
+{
+	atomic_store_explicit(count, atomic_load_explicit(count, memory_order_relaxed) + more,
+			      memory_order_relaxed);
 }
 
-static struct rte_mbuf *dequeue(struct flx_client *client)
+static void add_made(struct flx_client_queue *queue, int64_t more)
 {
-	struct rte_mbuf *frame = client->queue[client->first++];
+	/* Release: who sees the last one gone sees what became of all. */
+	atomic_store_explicit(&queue->made,
+			      atomic_load_explicit(&queue->made, memory_order_relaxed) + more,
+			      memory_order_release);
+}
 
-	if (client->first == client->conf.in_flight)
-		client->first = 0;
-	client->queued--;
+static void keep(struct flx_client_queue *queue, struct rte_mbuf *frame)
+{
+	uint32_t at = queue->first + queue->spare_count;
+
+	if (unlikely(queue->spare_count == queue->spare_size)) {
+		rte_pktmbuf_free(frame);
+		add_made(queue, -1);
+		return;
+	}
+	queue->spare_count++;
+	queue->spare[at >= queue->spare_size ? at - queue->spare_size : at] = frame;
+}
+
+/* The oldest: all of them take part, as they do on a wire. NULL: there is none. */
+static struct rte_mbuf *take(struct flx_client_queue *queue)
+{
+	struct rte_mbuf *frame;
+
+	if (unlikely(!queue->spare_count)) {
+		frame = rte_pktmbuf_alloc(queue->client->pool);
+		if (frame)
+			add_made(queue, 1);
+		return frame;
+	}
+	frame = queue->spare[queue->first++];
+	if (queue->first == queue->spare_size)
+		queue->first = 0;
+	queue->spare_count--;
 	return frame;
 }
 
-/* The end: nothing goes out any more, and what comes back is freed. */
-static void absorb(struct flx_client *client, struct rte_mbuf *frames[], uint16_t count)
+/* --------------------------------------------------------------------------------------- the loop */
+
+static void recv_answers(struct flx_client_queue *queue, struct rte_mbuf *frames[], uint16_t count)
 {
-	uint32_t gone = count + client->queued;
+	uint64_t wrong = 0;
 
-	rte_pktmbuf_free_bulk(frames, count);
-	while (client->queued)
-		rte_pktmbuf_free(dequeue(client));
-	atomic_store_explicit(&client->made, client->made - gone, memory_order_relaxed);
-}
-
-static uint16_t turn_around(uint16_t port, uint16_t queue, struct rte_mbuf *frames[],
-			    uint16_t count, uint16_t room, void *argument)
-{
-	struct flx_client *client = argument;
-	uint64_t start = rte_rdtsc(), wrong = 0;
-	uint16_t out;
-
-	(void)port;
-	(void)queue;
-	if (atomic_load_explicit(&client->stopping, memory_order_relaxed)) {
-		absorb(client, frames, count);
-		return 0;
-	}
 	for (uint16_t i = 0; i < count && i < 8; i++)
 		rte_prefetch0(rte_pktmbuf_mtod(frames[i], void *));
 	for (uint16_t i = 0; i < count; i++) {
 		if (i + 8 < count)
 			rte_prefetch0(rte_pktmbuf_mtod(frames[i + 8], void *));
-		wrong += !check_answer(client, frames[i]);
-		enqueue(client, frames[i]);
+		wrong += !check_answer(queue, frames[i]);
+		keep(queue, frames[i]);
 	}
-	while (client->made < client->conf.in_flight && client->queued < room) {
-		struct rte_mbuf *frame = rte_pktmbuf_alloc(client->pool);
+	add(&queue->answers, count);
+	if (unlikely(wrong))
+		add(&queue->wrong, wrong);
+}
 
-		if (!frame)
+/* Requests that are due now. */
+static uint64_t count_due(struct flx_client_queue *queue, uint64_t now_tsc)
+{
+	double due = (double)(now_tsc - queue->due_tsc) * queue->client->per_tsc;
+	uint64_t waiting = (uint64_t)due - queue->issued;
+
+	if (unlikely(waiting > FLX_CLIENT_BACKLOG)) {
+		add(&queue->refused, waiting - FLX_CLIENT_BACKLOG);
+		queue->issued += waiting - FLX_CLIENT_BACKLOG;
+		waiting = FLX_CLIENT_BACKLOG;
+	}
+	return waiting;
+}
+
+static uint16_t send_requests(struct flx_client_queue *queue, struct rte_mbuf *frames[],
+			      uint64_t most)
+{
+	uint16_t count;
+
+	for (count = 0; count < most; count++) {
+		frames[count] = take(queue);
+		if (unlikely(!frames[count]))
 			break;
-		atomic_store_explicit(&client->made, client->made + 1, memory_order_relaxed);
-		enqueue(client, frame);
+		write_request(queue, frames[count]);
 	}
-	for (out = 0; out < room && client->queued; out++) {
-		frames[out] = dequeue(client);
-		write_request(client, frames[out]);
+	queue->issued += count;
+	add(&queue->requests, count);
+	return count;
+}
+
+/* Closed loop: one for each answer, and at first as many as are to be under way. */
+static uint64_t count_wanted(const struct flx_client_queue *queue)
+{
+	int64_t made = atomic_load_explicit(&queue->made, memory_order_relaxed);
+
+	return queue->spare_count + (uint64_t)(queue->client->conf.in_flight - made);
+}
+
+/* The end: nothing goes out any more, and what comes back is freed. */
+static void absorb(struct flx_client_queue *queue)
+{
+	int64_t gone = queue->spare_count;
+
+	while (queue->spare_count)
+		rte_pktmbuf_free(take(queue));
+	add_made(queue, -gone);
+}
+
+static uint16_t turn_around(uint16_t port, uint16_t index, struct rte_mbuf *frames[],
+			    uint16_t count, uint16_t room, void *argument)
+{
+	struct flx_client_queue *queue = argument;
+	const struct flx_client *client = queue->client;
+	uint64_t start = rte_rdtsc(), most;
+
+	(void)port;
+	(void)index;
+	recv_answers(queue, frames, count);
+	if (unlikely(atomic_load_explicit(&client->stopping, memory_order_relaxed))) {
+		absorb(queue);
+		return 0;
 	}
-	/* One writer: no read-modify-write is needed. */
-	atomic_store_explicit(&client->answers, client->answers + count, memory_order_relaxed);
-	atomic_store_explicit(&client->wrong, client->wrong + wrong, memory_order_relaxed);
-	atomic_store_explicit(&client->cycles, client->cycles + rte_rdtsc() - start,
-			      memory_order_relaxed);
-	return out;
+	most = client->conf.in_flight ? count_wanted(queue) : count_due(queue, start);
+	count = send_requests(queue, frames, RTE_MIN(most, (uint64_t)room));
+	add(&queue->cycles, rte_rdtsc() - start);
+	return count;
+}
+
+/* ----------------------------------------------------------------------------------------- control */
+
+static int start_queue(struct flx_client *client, const struct flx_port *port, uint32_t index)
+{
+	struct flx_client_queue *queue = &client->queue[index];
+	const struct flx_client_conf *conf = &client->conf;
+
+	/* All that are under way may come to one queue. */
+	queue->spare_size = conf->in_flight ? conf->in_flight * conf->queues : FLX_CLIENT_BACKLOG;
+	queue->spare = calloc(queue->spare_size, sizeof(*queue->spare));
+	queue->last = calloc(conf->clients, sizeof(*queue->last));
+	if (!queue->spare || !queue->last)
+		return -ENOMEM;
+	queue->client = client;
+	queue->random = index;
+	queue->due_tsc = rte_rdtsc();
+	return rte_eth_add_rx_callback(port->id, (uint16_t)index, turn_around, queue) ? 0 : -EIO;
 }
 
 int flx_client_start(struct flx_client *client, const struct flx_port *port, rte_be32_t ip,
 		     struct rte_mempool *pool, const struct flx_client_conf *conf)
 {
-	*client = (struct flx_client){.conf = *conf, .pool = pool};
-	client->queue = calloc(conf->in_flight, sizeof(*client->queue));
-	client->expected = calloc(conf->clients, sizeof(*client->expected));
-	if (!client->queue || !client->expected)
+	int error = 0;
+
+	*client = (struct flx_client){
+		.conf = *conf,
+		.pool = pool,
+		.per_tsc = conf->per_sec / (double)rte_get_tsc_hz(),
+	};
+	client->queue = aligned_alloc(FLX_CACHE_LINE, conf->queues * sizeof(*client->queue));
+	if (!client->queue)
 		return -ENOMEM;
-	for (uint32_t c = 0; c < conf->clients; c++)
-		client->expected[c] = 1;
+	memset(client->queue, 0, conf->queues * sizeof(*client->queue));
 	make_request(client, port, ip);
-	if (!rte_eth_add_rx_callback(port->id, 0, turn_around, client))
-		return -EIO;
-	return 0;
+	for (uint32_t q = 0; q < conf->queues && !error; q++)
+		error = start_queue(client, port, q);
+	return error;
+}
+
+void flx_client_draw(struct flx_client *client, uint32_t queue, const struct flx_pick *pick)
+{
+	/* Release: the table is whole when it is seen. */
+	atomic_store_explicit(&client->queue[queue].pick, pick, memory_order_release);
+}
+
+void flx_client_count(const struct flx_client *client, struct flx_client_counts *counts)
+{
+	*counts = (struct flx_client_counts){0};
+	for (uint32_t q = 0; q < client->conf.queues; q++) {
+		struct flx_client_queue *queue = &client->queue[q];
+
+		counts->requests += atomic_load_explicit(&queue->requests, memory_order_relaxed);
+		counts->answers += atomic_load_explicit(&queue->answers, memory_order_relaxed);
+		counts->wrong += atomic_load_explicit(&queue->wrong, memory_order_relaxed);
+		counts->refused += atomic_load_explicit(&queue->refused, memory_order_relaxed);
+		counts->cycles += atomic_load_explicit(&queue->cycles, memory_order_relaxed);
+	}
+}
+
+static int64_t count_made(const struct flx_client *client)
+{
+	int64_t made = 0;
+
+	for (uint32_t q = 0; q < client->conf.queues; q++)
+		made += atomic_load_explicit(&client->queue[q].made, memory_order_acquire);
+	return made;
+}
+
+/*
+ * Counts rise on each queue, so they differ there; the highest of a client says how many answers it must
+ * have had, and their sum shows where one came to two queues in place of another.
+ */
+static bool has_gaps(const struct flx_client *client)
+{
+	uint64_t answers = 0, sum = 0;
+	struct flx_client_counts counts;
+
+	for (uint32_t c = 0; c < client->conf.clients; c++) {
+		uint64_t highest = 0;
+
+		for (uint32_t q = 0; q < client->conf.queues; q++)
+			highest = RTE_MAX(highest, client->queue[q].last[c]);
+		answers += highest;
+		sum += highest * (highest + 1) / 2;
+	}
+	for (uint32_t q = 0; q < client->conf.queues; q++)
+		sum -= client->queue[q].sum;
+	flx_client_count(client, &counts);
+	return answers != counts.answers || sum != 0;
+}
+
+static int check(const struct flx_client *client)
+{
+	struct flx_client_counts counts;
+
+	flx_client_count(client, &counts);
+	if (!counts.wrong && !(client->conf.counted && has_gaps(client)))
+		return 0;
+	flx_error("client: of %" PRIu64 " answers %" PRIu64 " were wrong, and there are gaps or "
+		  "duplicates: %s; a bug of flx",
+		  counts.answers, counts.wrong,
+		  client->conf.counted && has_gaps(client) ? "yes" : "no");
+	return -EBADMSG;
 }
 
 int flx_client_stop(struct flx_client *client)
 {
+	int error;
+
 	atomic_store_explicit(&client->stopping, true, memory_order_relaxed);
-	for (uint32_t waited_ms = 0; waited_ms < 1000; waited_ms++) {
-		if (atomic_load_explicit(&client->made, memory_order_relaxed) == 0) {
-			free(client->queue);
-			free(client->expected);
-			return 0;
-		}
+	for (uint32_t waited_ms = 0; count_made(client) != 0; waited_ms++) {
+		if (waited_ms == 1000)
+			return -ETIMEDOUT;
 		rte_delay_us_sleep(1000);
 	}
-	return -ETIMEDOUT;
+	error = check(client);
+	for (uint32_t q = 0; q < client->conf.queues; q++) {
+		free(client->queue[q].spare);
+		free(client->queue[q].last);
+	}
+	/* The queues stay: their callbacks are still called. */
+	return error;
 }

@@ -1,57 +1,109 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * client - a load generator on the worker's own core, at the far end of a looped ring port.
+ * client - a load generator on the workers' own cores, at the far end of a looped ring port.
  *
- * It is an RX callback of the port: what the fabric transmitted comes back through the ring, is
- * checked as the answer that it must be, and is turned into the next request. So the port-to-port
- * path is measured on one core, without cache lines travelling to a generator on another; the
+ * It is an RX callback of each of the port's queues: what the fabric transmitted comes back through the
+ * ring, is checked as the answer that it must be, and its buffer becomes a next request. So the
+ * port-to-port path is measured without cache lines travelling to a generator on another core; the
  * client's own cycles are measured apart.
  *
- * Closed loop: a fixed number of messages is in flight, each of one client address in turn.
+ * Closed loop: so many requests are under way, and each answer brings the next one. Open loop: requests
+ * come at a rate, whatever becomes of them; those that the worker does not poll for in time are refused
+ * and counted, as a NIC does that has no descriptors left.
+ *
+ * Each request comes from one of many client addresses, which the fabric takes for its key: in turn, or
+ * as flx_client_draw says, which may be changed while it runs. Where answers count the requests of
+ * their client, those of one client must rise on each queue, and in the end be 1, 2, 3 .. without a gap:
+ * none was lost, none came twice, and none was overtaken on its way to its context.
+ *
+ *			written by			read by
+ *	requests..	the worker of the queue		anybody: single words
+ *	pick		control thread			the worker
+ *	the rest	the worker			the worker; control when it has stopped
  */
 #pragma once
 
+#include <stdalign.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 #include <rte_mempool.h>
 
+#include "fabric/base.h"
+#include "perf/pick.h"
 #include "pmd-config/port.h"
 
+/* Requests of an open loop that wait for their poll: as many as a queue has descriptors. */
+#define FLX_CLIENT_BACKLOG 1024
+
 struct flx_client_conf {
-	uint32_t in_flight;
-	uint32_t clients;  /* client addresses, power of two */
-	uint16_t udp_port; /* where the requests go, host byte order */
-	bool counted; /* answers begin with a decimal count that must be strictly 1, 2, 3 ... */
+	uint32_t queues;    /* of the port, from the first on */
+	uint32_t in_flight; /* closed loop: requests that each queue begins with; 0: open loop */
+	double per_sec;	    /* open loop: requests per second of each queue */
+	uint32_t clients;   /* client addresses, power of two */
+	uint16_t udp_port;  /* where the requests go, host byte order */
+	bool counted;	    /* answers begin with the decimal count of their client's requests */
+};
+
+struct flx_client;
+
+struct flx_client_queue {
+	alignas(FLX_CACHE_LINE) _Atomic uint64_t requests;
+	_Atomic uint64_t answers;
+	_Atomic uint64_t wrong;	  /* answers that were not right */
+	_Atomic uint64_t refused; /* requests that nobody polled for in time */
+	_Atomic uint64_t cycles;  /* of the client itself */
+	_Atomic int64_t made;	  /* buffers taken from the pool, less those given back */
+	alignas(FLX_CACHE_LINE) _Atomic(const struct flx_pick *) pick; /* NULL: in turn */
+	alignas(FLX_CACHE_LINE) struct flx_client *client;
+	uint64_t due_tsc; /* open loop: when requests began to be due */
+	uint64_t issued;  /* of those that were due since */
+	uint64_t random;
+	uint64_t sum;	/* of all counts */
+	uint32_t next;	/* client of the next request, in turn */
+	uint32_t first; /* of the spare buffers: oldest */
+	uint32_t spare_count;
+	uint32_t spare_size;
+	struct rte_mbuf **spare;
+	uint32_t *last; /* count, by client */
 };
 
 struct flx_client {
-	/* Read by the measuring thread while the worker writes: single words. */
-	_Atomic uint64_t answers;
-	_Atomic uint64_t wrong; /* answers that were not right */
-	_Atomic uint64_t cycles;
-	_Atomic uint32_t made; /* buffers in circulation */
-	_Atomic bool stopping;
 	struct flx_client_conf conf;
+	double per_tsc;
 	struct rte_mempool *pool;
-	uint32_t next;	/* client of the next request */
-	uint32_t first; /* of the queue below: oldest */
-	uint32_t queued;
-	struct rte_mbuf **queue; /* waiting to be sent, conf.in_flight of room */
-	uint32_t *expected;	 /* next count, by client */
-	uint8_t request[64];	 /* a frame, as it goes out */
+	_Atomic bool stopping;
+	uint8_t request[64]; /* a frame, as it goes out */
+	struct flx_client_queue *queue;
+};
+
+/* Sums over all queues. Context: any thread. */
+struct flx_client_counts {
+	uint64_t requests, answers, wrong, refused, cycles;
 };
 
 /*
- * flx_client_start - begin to drive @port (looped to itself), queue 0
+ * flx_client_start - begin to drive @port (looped to itself)
  * @ip: of the fabric on that port. @pool: the port's buffers. 0 or -errno.
- * Context: control thread; the callback runs on the worker that polls the queue.
+ * Context: control thread; callbacks run on the workers that poll the queues.
  */
 int flx_client_start(struct flx_client *client, const struct flx_port *port, rte_be32_t ip,
 		     struct rte_mempool *pool, const struct flx_client_conf *conf);
 
 /*
- * flx_client_stop - take every buffer out of circulation and free it; the port must still be polled
- * 0, or -ETIMEDOUT when some did not come back within a second. Context: control thread.
+ * flx_client_draw - from now on the clients of @queue's requests are drawn from @pick
+ * @pick: of conf.clients numbers; outlives the client. Context: control thread.
+ */
+void flx_client_draw(struct flx_client *client, uint32_t queue, const struct flx_pick *pick);
+
+/* The address of client @index, as the fabric's key functions see it. */
+rte_be32_t flx_client_ip(uint32_t index);
+
+void flx_client_count(const struct flx_client *client, struct flx_client_counts *counts);
+
+/*
+ * flx_client_stop - no more requests; take every buffer out of circulation and free it
+ * The port must still be polled. 0; -ETIMEDOUT when some did not come back within a second; -EBADMSG
+ * when answers were wrong, or there were gaps. Context: control thread.
  */
 int flx_client_stop(struct flx_client *client);

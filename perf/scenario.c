@@ -58,16 +58,17 @@ static int start(struct measured *run, struct flx_program *program,
 /* Lets it run warm, then measures between two ledgers. */
 static void measure(struct measured *run, const struct flx_scenario_conf *conf)
 {
-	uint64_t answers, cycles, tsc;
+	struct flx_client_counts before, after;
+	uint64_t tsc;
 
 	rte_delay_us_sleep(conf->warm_ms * 1000);
 	flx_fabric_ledger(run->fabric, &run->before);
-	answers = run->client.answers;
-	cycles = run->client.cycles;
+	flx_client_count(&run->client, &before);
 	tsc = rte_rdtsc();
 	rte_delay_us_sleep(conf->run_ms * 1000);
-	run->answers = run->client.answers - answers;
-	run->client_cycles = run->client.cycles - cycles;
+	flx_client_count(&run->client, &after);
+	run->answers = after.answers - before.answers;
+	run->client_cycles = after.cycles - before.cycles;
 	run->tsc = rte_rdtsc() - tsc;
 	flx_fabric_ledger(run->fabric, &run->after);
 }
@@ -76,18 +77,15 @@ static void measure(struct measured *run, const struct flx_scenario_conf *conf)
 static int finish(struct measured *run, bool endless)
 {
 	struct flx_ledger ledger;
-	uint64_t wrong = run->client.wrong;
+	int error = endless ? 0 : flx_client_stop(&run->client);
 
-	if (!endless && flx_client_stop(&run->client))
-		return EIO;
+	if (error)
+		return -error;
 	if (!endless && flx_fabric_drain(run->fabric, 1000, NULL))
 		return ETIMEDOUT;
 	if (flx_fabric_stop(run->fabric, &ledger))
 		return ENOMEM;
-	if (wrong)
-		fprintf(stderr, "flxperf: %lu wrong answers\n", (unsigned long)wrong);
-	return wrong || ledger.unexplained ||
-			       ledger.dropped > (endless ? run->client.conf.in_flight : 0)
+	return ledger.unexplained || ledger.dropped > (endless ? run->client.conf.in_flight : 0)
 		       ? EBADMSG
 		       : 0;
 }
@@ -122,8 +120,8 @@ static void make_circle(uint32_t workers, bool batch)
 		circle[i].id = ids[i];
 		circle[i].handler = batch ? NULL : pass_on;
 		circle[i].batch = batch ? pass_batch_on : NULL;
-		circle[i].streams[0] = (struct flx_stream){.type = FLX_STREAM_POST,
-							   .to = {ids[(i + 1) % CIRCLE]}};
+		circle[i].streams[0] =
+			(struct flx_stream){.type = FLX_STREAM_POST, .to = {ids[(i + 1) % CIRCLE]}};
 		if (workers > 1)
 			circle[i].tags[0] = groups[i % 2];
 	}
@@ -143,7 +141,7 @@ struct flx_sample flx_scenario_hop(const void *argument)
 	const struct flx_scenario_conf *conf = argument;
 	struct flx_program program = {.name = "hop", FLX_FLUXIONS(circle)};
 	struct flx_client_conf client = {
-		.in_flight = conf->in_flight, .clients = 1, .udp_port = HOP_PORT};
+		.queues = 1, .in_flight = conf->in_flight, .clients = 1, .udp_port = HOP_PORT};
 	struct measured *run = calloc(1, sizeof(*run));
 	uint64_t hops = 0, tsc = 0;
 	struct flx_sample sample = {0};
@@ -168,7 +166,8 @@ struct flx_sample flx_scenario_hop(const void *argument)
 struct flx_sample flx_scenario_counter(const void *argument)
 {
 	const struct flx_scenario_conf *conf = argument;
-	struct flx_client_conf client = {.in_flight = conf->in_flight,
+	struct flx_client_conf client = {.queues = 1,
+					 .in_flight = conf->in_flight,
 					 .clients = conf->clients,
 					 .udp_port = COUNTER_PORT,
 					 .counted = true};
