@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * bench - the benches of the context store, each in a process of its own.
+ * bench - the benches of the context store.
  *
  * A bench prints its rows and says how many of their bounds were missed; -errno: it could not run,
  * after one flx_error. A figure is the median of the runs with the range, like those of flxperf.

@@ -2,6 +2,7 @@
 #include "perf/sample.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,32 +10,66 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "fabric/base.h"
+
+/* Writes what @run returned and found, and ends the child. */
+static _Noreturn void be_child(int fd, int (*run)(const void *argument, void *found),
+			       const void *argument, void *found, size_t size)
+{
+	int rc = run(argument, found);
+	bool told = write(fd, &rc, sizeof(rc)) == (ssize_t)sizeof(rc) &&
+		    write(fd, found, size) == (ssize_t)size;
+
+	/* _exit: what the parent had buffered is the parent's to print. */
+	_exit(told ? 0 : 1);
+}
+
+int flx_child_run(int (*run)(const void *argument, void *found), const void *argument, void *found,
+		  size_t size)
+{
+	int fd[2], status, rc = -EIO, said;
+	pid_t child;
+
+	FLX_VERIFY(size <= PIPE_BUF - sizeof(rc));
+	fflush(NULL);
+	memset(found, 0, size);
+	if (pipe(fd))
+		return -errno;
+	child = fork();
+	if (child == 0)
+		be_child(fd[1], run, argument, found, size);
+	close(fd[1]);
+	/* What a pipe takes in one piece is read in one. */
+	if (child > 0 && read(fd[0], &said, sizeof(said)) == (ssize_t)sizeof(said) &&
+	    read(fd[0], found, size) == (ssize_t)size)
+		rc = said;
+	if (child > 0)
+		waitpid(child, &status, 0);
+	close(fd[0]);
+	return rc;
+}
+
+struct sampled {
+	struct flx_sample (*run)(const void *argument);
+	const void *argument;
+};
+
+static int take_sample(const void *argument, void *found)
+{
+	const struct sampled *sampled = argument;
+
+	*(struct flx_sample *)found = sampled->run(sampled->argument);
+	return 0;
+}
+
 struct flx_sample flx_sample_run(struct flx_sample (*run)(const void *argument),
 				 const void *argument)
 {
-	struct flx_sample sample = {.status = EIO};
-	int pipe_fd[2], status;
-	pid_t child;
+	const struct sampled sampled = {run, argument};
+	struct flx_sample sample;
 
-	fflush(NULL);
-	if (pipe(pipe_fd))
-		return sample;
-	child = fork();
-	if (child == 0) {
-		sample = run(argument);
-		/* _exit: what the parent had buffered is the parent's to print. */
-		_exit(write(pipe_fd[1], &sample, sizeof(sample)) == (ssize_t)sizeof(sample) ? 0
-											    : 1);
-	}
-	close(pipe_fd[1]);
-	if (child > 0) {
-		struct flx_sample found;
-
-		if (read(pipe_fd[0], &found, sizeof(found)) == (ssize_t)sizeof(found))
-			sample = found;
-		waitpid(child, &status, 0);
-	}
-	close(pipe_fd[0]);
+	if (flx_child_run(take_sample, &sampled, &sample, sizeof(sample)))
+		sample.status = EIO;
 	return sample;
 }
 

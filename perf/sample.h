@@ -8,9 +8,18 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #define FLX_RUNS_MAX 64
+
+/*
+ * flx_child_run - call @run with @argument in a child process, and bring home what it has @found
+ * @found: @size bytes, PIPE_BUF less an int at most; all zero at first, then as @run left it in the child
+ * What @run returned; -EIO: the child died.
+ */
+int flx_child_run(int (*run)(const void *argument, void *found), const void *argument, void *found,
+		  size_t size);
 
 /* What one run found. */
 struct flx_sample {
@@ -22,7 +31,7 @@ struct flx_sample {
 };
 
 /*
- * flx_sample_run - call @run with @argument in a child process and return what it found
+ * flx_sample_run - the same for a @run that returns a sample
  * A child that dies counts as status EIO.
  */
 struct flx_sample flx_sample_run(struct flx_sample (*run)(const void *argument),

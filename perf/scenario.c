@@ -15,22 +15,19 @@
 #include <rte_pause.h>
 #include <rte_ring_elem.h>
 
-#include "fabric/fabric.h"
-#include "perf/client.h"
+#include "perf/rig.h"
 
 #define HOP_PORT     7001
 #define COUNTER_PORT 7000
 /* A program needs two fluxions to have a hop; with more, the loop around them weighs less. */
-#define CIRCLE	  8
-#define FABRIC_IP RTE_IPV4(198, 18, 0, 1)
+#define CIRCLE 8
 
 extern struct flx_program flx_program_counter;
 
 /* --------------------------------------------------------------------------- a fabric, measured */
 
 struct measured {
-	struct flx_fabric *fabric;
-	struct flx_client client;
+	struct flx_rig rig;
 	struct flx_ledger before, after;
 	uint64_t answers, client_cycles, tsc;
 };
@@ -38,21 +35,15 @@ struct measured {
 static int start(struct measured *run, struct flx_program *program,
 		 const struct flx_scenario_conf *conf, const struct flx_client_conf *client)
 {
-	struct flx_options options = {
-		.port = {"ring"},
-		.port_count = 1,
-		.ip = {"198.18.0.1/24"},
-		.ip_count = 1,
+	const struct flx_rig_conf rig = {
+		.program = program,
 		.workers = conf->workers,
+		.sched = FLX_SCHED_OFF, /* it would bring together what is to cross */
 		.dev = conf->dev,
+		.client = *client,
 	};
-	int error = flx_fabric_start(&run->fabric, program, &options, NULL);
 
-	if (error)
-		return error;
-	return flx_client_start(&run->client, flx_fabric_port(run->fabric, 0),
-				rte_cpu_to_be_32(FABRIC_IP), rte_mempool_lookup("flx_messages"),
-				client);
+	return flx_rig_start(&run->rig, &rig);
 }
 
 /* Lets it run warm, then measures between two ledgers. */
@@ -62,32 +53,15 @@ static void measure(struct measured *run, const struct flx_scenario_conf *conf)
 	uint64_t tsc;
 
 	rte_delay_us_sleep(conf->warm_ms * 1000);
-	flx_fabric_ledger(run->fabric, &run->before);
-	flx_client_count(&run->client, &before);
+	flx_fabric_ledger(run->rig.fabric, &run->before);
+	flx_client_count(&run->rig.client, &before);
 	tsc = rte_rdtsc();
 	rte_delay_us_sleep(conf->run_ms * 1000);
-	flx_client_count(&run->client, &after);
+	flx_client_count(&run->rig.client, &after);
 	run->answers = after.answers - before.answers;
 	run->client_cycles = after.cycles - before.cycles;
 	run->tsc = rte_rdtsc() - tsc;
-	flx_fabric_ledger(run->fabric, &run->after);
-}
-
-/* Ends it; a wrong answer, a lost buffer or an unexplained message spoils the run. */
-static int finish(struct measured *run, bool endless)
-{
-	struct flx_ledger ledger;
-	int error = endless ? 0 : flx_client_stop(&run->client);
-
-	if (error)
-		return -error;
-	if (!endless && flx_fabric_drain(run->fabric, 1000, NULL))
-		return ETIMEDOUT;
-	if (flx_fabric_stop(run->fabric, &ledger))
-		return ENOMEM;
-	return ledger.unexplained || ledger.dropped > (endless ? run->client.conf.in_flight : 0)
-		       ? EBADMSG
-		       : 0;
+	flx_fabric_ledger(run->rig.fabric, &run->after);
 }
 
 /* ----------------------------------------------------------------------------------------- hops */
@@ -157,7 +131,7 @@ struct flx_sample flx_scenario_hop(const void *argument)
 	}
 	sample.cycles = (double)tsc / conf->workers / (double)hops;
 	sample.per_sec = (double)rte_get_tsc_hz() / sample.cycles;
-	sample.status = finish(run, true);
+	sample.status = -flx_rig_stop(&run->rig, conf->in_flight);
 	return sample;
 }
 
@@ -185,7 +159,7 @@ struct flx_sample flx_scenario_counter(const void *argument)
 	sample.client = (double)run->client_cycles / (double)run->answers;
 	sample.cycles = (double)run->tsc / (double)run->answers - sample.client;
 	sample.per_sec = (double)run->answers * (double)rte_get_tsc_hz() / (double)run->tsc;
-	sample.status = finish(run, false);
+	sample.status = -flx_rig_stop(&run->rig, 0);
 	return sample;
 }
 

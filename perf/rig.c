@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "perf/rig.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#define FABRIC_IP RTE_IPV4(198, 18, 0, 1)
+/* What is under way takes some milliseconds to come to its end. */
+#define DRAIN_MS 1000
+
+int flx_rig_start(struct flx_rig *rig, const struct flx_rig_conf *conf)
+{
+	struct flx_options options = {
+		.port = {"ring"},
+		.port_count = 1,
+		.ip = {"198.18.0.1/24"},
+		.ip_count = 1,
+		.workers = conf->workers,
+		.sched = conf->sched,
+		.oversubscribe = conf->oversubscribe,
+		.dev = conf->dev,
+	};
+	int error = flx_fabric_start(&rig->fabric, conf->program, &options, NULL);
+
+	if (error)
+		return error;
+	rig->sched = flx_fabric_sched(rig->fabric);
+	return flx_client_start(&rig->client, flx_fabric_port(rig->fabric, 0),
+				rte_cpu_to_be_32(FABRIC_IP), rte_mempool_lookup("flx_messages"),
+				&conf->client);
+}
+
+int flx_rig_stop(struct flx_rig *rig, uint32_t endless)
+{
+	struct flx_ledger *ledger = malloc(sizeof(*ledger));
+	int error = endless ? 0 : flx_client_stop(&rig->client);
+
+	if (!ledger)
+		return -ENOMEM;
+	if (!error && !endless)
+		error = flx_fabric_drain(rig->fabric, DRAIN_MS, NULL);
+	if (flx_fabric_stop(rig->fabric, ledger) && !error)
+		error = -ENOMEM;
+	if (!error && (ledger->unexplained || ledger->dropped > endless))
+		error = -EBADMSG;
+	free(ledger);
+	return error;
+}
+
+uint32_t flx_rig_owner(const struct flx_rig *rig, uint32_t group, uint32_t index)
+{
+	rte_be32_t ip = flx_client_ip(index);
+	uint16_t slice = flx_slice_of_key((const uint8_t *)&ip, sizeof(ip));
+
+	return flx_route_owner(&rig->sched->migrate->routes->route[group], slice);
+}
+
+struct flx_pick *flx_rig_share(const struct flx_rig *rig, uint32_t group, const double *shares)
+{
+	uint32_t clients = rig->client.conf.clients, count[FLX_WORKERS_MAX] = {0};
+	double *weights = malloc(clients * sizeof(*weights));
+	struct flx_pick *pick = NULL;
+
+	for (uint32_t c = 0; c < clients; c++)
+		count[flx_rig_owner(rig, group, c)]++;
+	for (uint32_t c = 0; weights && c < clients; c++) {
+		uint32_t owner = flx_rig_owner(rig, group, c);
+
+		weights[c] = shares[owner] / count[owner];
+	}
+	if (weights)
+		pick = flx_pick_make(weights, clients);
+	free(weights);
+	return pick;
+}

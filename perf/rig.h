@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * rig - a fabric on a looped ring port with a client at its far end: what most benches start from.
+ *
+ * One per process, for EAL starts once. Context of everything: the control thread.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "fabric/fabric.h"
+#include "perf/client.h"
+#include "scheduler/sched.h"
+
+struct flx_rig_conf {
+	struct flx_program *program;
+	uint32_t workers;
+	enum flx_sched_mode sched;
+	bool dev;	    /* ordinary memory */
+	bool oversubscribe; /* more workers than CPUs are meant */
+	struct flx_client_conf client;
+};
+
+struct flx_rig {
+	struct flx_fabric *fabric;
+	struct flx_sched *sched;
+	struct flx_client client;
+};
+
+/* 0; -errno after one flx_error. */
+int flx_rig_start(struct flx_rig *rig, const struct flx_rig_conf *conf);
+
+/*
+ * flx_rig_stop - end it all, and look whether every message is accounted for
+ * @endless: messages that never come back, at most so many, are under way; 0: none
+ * 0; -EBADMSG wrong answers, losses, or an account that does not balance; -ENOMEM lost buffers;
+ * -ETIMEDOUT something does not come to its end.
+ */
+int flx_rig_stop(struct flx_rig *rig, uint32_t endless);
+
+/* The worker that owns client @index's slice of group @group, keyed by the client's address. */
+uint32_t flx_rig_owner(const struct flx_rig *rig, uint32_t group, uint32_t index);
+
+/*
+ * flx_rig_share - draw clients so that worker w's part of all requests is @shares[w], by slices as
+ * they are now; all of a worker's clients alike. NULL: no memory. The caller frees it.
+ */
+struct flx_pick *flx_rig_share(const struct flx_rig *rig, uint32_t group, const double *shares);
