@@ -73,6 +73,10 @@ static int set(const struct flx_benches *benches, const struct flx_benches_optio
 	char *end;
 	double number;
 
+	if (option->flag) {
+		*option->flag = true;
+		return 0;
+	}
 	if (option->text) {
 		*option->text = value;
 		return 0;
@@ -100,8 +104,9 @@ static int parse(const struct flx_benches *benches, bool *check, int argc, char 
 	int option, index, error = 0;
 
 	for (uint32_t i = 0; benches->options[i].name; i++)
-		options[3 + i] =
-			(struct option){benches->options[i].name, required_argument, NULL, 'o'};
+		options[3 + i] = (struct option){
+			benches->options[i].name,
+			benches->options[i].flag ? no_argument : required_argument, NULL, 'o'};
 	while (!error && (option = getopt_long(argc, argv, "h", options, &index)) != -1) {
 		switch (option) {
 		case 'c':

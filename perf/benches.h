@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct flx_bench {
@@ -20,14 +21,15 @@ struct flx_bench {
 	const void *argument;
 };
 
-/* An option with a value: a number, or a text; one of the two is not NULL. */
+/* An option of a program. One of number, text and flag is not NULL, and is where it goes. */
 struct flx_benches_option {
 	const char *name;  /* without its dashes; NULL: the end of the table */
-	const char *value; /* what it is called: "N" */
+	const char *value; /* what it is called: "N"; "": a flag has none */
 	const char *help;
 	double least, most; /* of a number */
 	double *number;
 	const char **text;
+	bool *flag;
 };
 
 struct flx_benches {

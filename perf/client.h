@@ -28,6 +28,7 @@
 #include <stdint.h>
 
 #include <rte_mempool.h>
+#include <rte_ring.h>
 
 #include "fabric/base.h"
 #include "perf/pick.h"
@@ -64,16 +65,24 @@ struct flx_client_queue {
 	uint32_t first; /* of the spare buffers: oldest */
 	uint32_t spare_count;
 	uint32_t spare_size;
+	struct rte_ring *loop; /* what the port transmits to, and is polled from */
 	struct rte_mbuf **spare;
 	uint32_t *last; /* count, by client */
+};
+
+/* What a client does. */
+enum flx_client_state {
+	FLX_CLIENT_WAITS = 0, /* some queue has no callback yet, and answers may come to any */
+	FLX_CLIENT_RUNS,
+	FLX_CLIENT_ENDS, /* no more requests; what comes is freed */
 };
 
 struct flx_client {
 	struct flx_client_conf conf;
 	double per_tsc;
 	struct rte_mempool *pool;
-	_Atomic bool stopping;
-	uint8_t request[64]; /* a frame, as it goes out */
+	_Atomic uint32_t state; /* enum flx_client_state */
+	uint8_t request[64];	/* a frame, as it goes out */
 	struct flx_client_queue *queue;
 };
 

@@ -25,10 +25,13 @@ static struct {
 static void note(uint32_t worker, uint64_t now_tsc)
 {
 	uint64_t begin_tsc = atomic_load_explicit(&mill.begin_tsc, memory_order_acquire);
-	uint64_t slot = (now_tsc - begin_tsc) / mill.slot_tsc;
 	_Atomic uint32_t *handled;
+	uint64_t slot;
 
-	if (!begin_tsc || slot >= FLX_MILL_SLOTS || worker >= WORKERS)
+	if (!begin_tsc || worker >= WORKERS)
+		return;
+	slot = (now_tsc - begin_tsc) / mill.slot_tsc;
+	if (slot >= FLX_MILL_SLOTS)
 		return;
 	handled = &mill.worker[worker].handled[slot];
 	/* One writer: no read-modify-write is needed. */

@@ -2,6 +2,7 @@
 #include "perf/rig.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 
 #define FABRIC_IP RTE_IPV4(198, 18, 0, 1)
@@ -30,19 +31,36 @@ int flx_rig_start(struct flx_rig *rig, const struct flx_rig_conf *conf)
 				&conf->client);
 }
 
+/* Whether all came to its end as it must; 0, or -errno after one flx_error. */
+static int check(const struct flx_ledger *ledger, int error, uint32_t missing, uint32_t endless)
+{
+	if (error == -ETIMEDOUT || ledger->dropped > endless) {
+		flx_error("rig: %" PRIu64 " messages dropped, %" PRIu64 " of them for want of TX "
+			  "(has something else taken a worker's CPU for 0.1 s?)",
+			  ledger->dropped, ledger->drops.count[FLX_DROP_tx_stalled]);
+		return -EBADMSG;
+	}
+	if (!error && (missing || ledger->unexplained)) {
+		flx_error("rig: %" PRIu32 " buffers did not come back, %" PRId64
+			  " messages unexplained: a bug of flx",
+			  missing, ledger->unexplained);
+		return -EBADMSG;
+	}
+	return error;
+}
+
 int flx_rig_stop(struct flx_rig *rig, uint32_t endless)
 {
 	struct flx_ledger *ledger = malloc(sizeof(*ledger));
 	int error = endless ? 0 : flx_client_stop(&rig->client);
+	uint32_t missing;
 
 	if (!ledger)
 		return -ENOMEM;
 	if (!error && !endless)
 		error = flx_fabric_drain(rig->fabric, DRAIN_MS, NULL);
-	if (flx_fabric_stop(rig->fabric, ledger) && !error)
-		error = -ENOMEM;
-	if (!error && (ledger->unexplained || ledger->dropped > endless))
-		error = -EBADMSG;
+	missing = flx_fabric_stop(rig->fabric, ledger);
+	error = check(ledger, error, missing, endless);
 	free(ledger);
 	return error;
 }
@@ -55,7 +73,7 @@ uint32_t flx_rig_owner(const struct flx_rig *rig, uint32_t group, uint32_t index
 	return flx_route_owner(&rig->sched->migrate->routes->route[group], slice);
 }
 
-struct flx_pick *flx_rig_share(const struct flx_rig *rig, uint32_t group, const double *shares)
+int flx_rig_draw(struct flx_rig *rig, uint32_t group, const double *shares)
 {
 	uint32_t clients = rig->client.conf.clients, count[FLX_WORKERS_MAX] = {0};
 	double *weights = malloc(clients * sizeof(*weights));
@@ -71,5 +89,7 @@ struct flx_pick *flx_rig_share(const struct flx_rig *rig, uint32_t group, const 
 	if (weights)
 		pick = flx_pick_make(weights, clients);
 	free(weights);
-	return pick;
+	for (uint32_t q = 0; pick && q < rig->client.conf.queues; q++)
+		flx_client_draw(&rig->client, q, pick);
+	return pick ? 0 : -ENOMEM;
 }

@@ -34,8 +34,8 @@ int flx_rig_start(struct flx_rig *rig, const struct flx_rig_conf *conf);
 /*
  * flx_rig_stop - end it all, and look whether every message is accounted for
  * @endless: messages that never come back, at most so many, are under way; 0: none
- * 0; -EBADMSG wrong answers, losses, or an account that does not balance; -ENOMEM lost buffers;
- * -ETIMEDOUT something does not come to its end.
+ * 0; -errno after one flx_error: wrong answers, losses, an account that does not balance, buffers that
+ * did not come back.
  */
 int flx_rig_stop(struct flx_rig *rig, uint32_t endless);
 
@@ -43,7 +43,8 @@ int flx_rig_stop(struct flx_rig *rig, uint32_t endless);
 uint32_t flx_rig_owner(const struct flx_rig *rig, uint32_t group, uint32_t index);
 
 /*
- * flx_rig_share - draw clients so that worker w's part of all requests is @shares[w], by slices as
- * they are now; all of a worker's clients alike. NULL: no memory. The caller frees it.
+ * flx_rig_draw - from now on worker w's part of all requests is as @shares[w], by slices as they are
+ * now; all of a worker's clients alike
+ * 0; -ENOMEM. What was drawn from before stays in memory: somebody may still draw.
  */
-struct flx_pick *flx_rig_share(const struct flx_rig *rig, uint32_t group, const double *shares);
+int flx_rig_draw(struct flx_rig *rig, uint32_t group, const double *shares);

@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * calm - what the scheduler does, and costs, under a load that does not change.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <rte_cycles.h>
+
+#include "perf/bench_sched.h"
+#include "perf/benches.h"
+#include "perf/demand.h"
+#include "perf/sample.h"
+
+/* Zipf's exponent, as key-value benches have it (YCSB), and what one key has beside. */
+#define ZIPF	  0.99
+#define HOT_SHARE 0.2
+#define ZIPF_LOAD 0.7 /* of the workers */
+/* Seconds in which moves count: before, the load is being learnt. */
+#define ZIPF_FROM_S	3
+#define ZIPF_UNTIL_S	10
+#define ZIPF_MUST_PER_S 1.0
+
+#define CALM_LOAD      0.8
+#define CALM_FROM_S    1
+#define CALM_MUST_MOST 1
+
+#define COST_MUST_PCT 1.0
+/* Of a phase with the scheduler, or without; and of them in a run, each. */
+#define COST_PHASE_MS 200
+#define COST_PHASES   8
+
+struct conf {
+	const struct flx_bench_sched *settings;
+	double full_per_sec;
+};
+
+static uint64_t count_moves(struct flx_sched *sched)
+{
+	uint64_t moves;
+
+	flx_sched_lock(sched);
+	moves = sched->counts.moves;
+	flx_sched_unlock(sched);
+	return moves;
+}
+
+static int start(struct flx_rig *rig, const struct conf *conf, double load)
+{
+	const struct flx_demand demand = {
+		.workers = load * FLX_DEMAND_WORKERS,
+		.full_per_sec = conf->full_per_sec,
+		.dev = conf->settings->dev,
+	};
+
+	return flx_demand_start(rig, &demand);
+}
+
+/* Moves from second @from to second @until. */
+static double moves_between(struct flx_rig *rig, double from, double until)
+{
+	uint64_t before;
+
+	rte_delay_us_sleep((unsigned int)(from * 1e6));
+	before = count_moves(rig->sched);
+	rte_delay_us_sleep((unsigned int)((until - from) * 1e6));
+	return (double)(count_moves(rig->sched) - before);
+}
+
+/* ------------------------------------------------------------------------------------------- zipf */
+
+/* Zipf's, but that its first key has a part of all requests beside. */
+static void weigh_zipf(double *weights)
+{
+	uint32_t hottest = 0;
+	double sum = 0;
+
+	flx_weights_zipf(weights, FLX_DEMAND_KEYS, ZIPF, 1);
+	for (uint32_t k = 0; k < FLX_DEMAND_KEYS; k++) {
+		sum += weights[k];
+		if (weights[k] > weights[hottest])
+			hottest = k;
+	}
+	weights[hottest] += sum * HOT_SHARE / (1 - HOT_SHARE);
+}
+
+static int draw_zipf(struct flx_rig *rig)
+{
+	static double weights[FLX_DEMAND_KEYS];
+	struct flx_pick *pick;
+
+	weigh_zipf(weights);
+	pick = flx_pick_make(weights, FLX_DEMAND_KEYS);
+	for (uint32_t q = 0; pick && q < FLX_DEMAND_WORKERS; q++)
+		flx_client_draw(&rig->client, q, pick);
+	return pick ? 0 : -ENOMEM;
+}
+
+static int run_zipf(const void *argument, void *found)
+{
+	double *per_sec = found;
+	struct flx_rig rig;
+	int error = start(&rig, argument, ZIPF_LOAD), ended;
+
+	if (error)
+		return error;
+	error = draw_zipf(&rig);
+	if (!error)
+		*per_sec = moves_between(&rig, ZIPF_FROM_S, ZIPF_UNTIL_S) /
+			   (ZIPF_UNTIL_S - ZIPF_FROM_S);
+	ended = flx_rig_stop(&rig, 0);
+	return error ? error : ended;
+}
+
+/* ------------------------------------------------------------------------------------------- calm */
+
+static int run_calm(const void *argument, void *found)
+{
+	const struct conf *conf = argument;
+	double *moves = found;
+	struct flx_rig rig;
+	int error = start(&rig, conf, CALM_LOAD);
+
+	if (error)
+		return error;
+	*moves = moves_between(&rig, CALM_FROM_S, conf->settings->duration_s);
+	return flx_rig_stop(&rig, 0);
+}
+
+/* ------------------------------------------------------------------------------------------- cost */
+
+static uint64_t count_answers(struct flx_rig *rig)
+{
+	struct flx_client_counts before, after;
+
+	flx_client_count(&rig->client, &before);
+	rte_delay_us_sleep(COST_PHASE_MS * 1000);
+	flx_client_count(&rig->client, &after);
+	return after.answers - before.answers;
+}
+
+/* A phase with the scheduler (@with) or without its thread; -errno, or answers. */
+static int64_t run_phase(struct flx_rig *rig, bool with)
+{
+	int64_t answers;
+	int error = with ? flx_sched_start(rig->sched) : 0;
+
+	if (error)
+		return error;
+	answers = (int64_t)count_answers(rig);
+	if (with)
+		flx_sched_stop(rig->sched);
+	return answers;
+}
+
+/* Without, with, with, without: a machine that becomes slower meets both alike. */
+static int run_cost(const void *argument, void *found)
+{
+	const struct conf *conf = argument;
+	double answers[2] = {0}, *pct = found;
+	struct flx_rig rig;
+	int error = start(&rig, conf, 0);
+
+	if (error)
+		return error;
+	flx_sched_stop(rig.sched);
+	rte_delay_us_sleep(COST_PHASE_MS * 1000);
+	for (uint32_t phase = 0; phase < 2 * COST_PHASES && error >= 0; phase++) {
+		bool with = (phase + 1) / 2 % 2;
+		int64_t more = run_phase(&rig, with);
+
+		error = more < 0 ? (int)more : 0;
+		answers[with] += (double)more;
+	}
+	*pct = 100 * (1 - answers[true] / answers[false]);
+	if (error)
+		return error;
+	return flx_rig_stop(&rig, 0);
+}
+
+/* ---------------------------------------------------------------------------------------- all runs */
+
+/* @run's figure, @runs times: whether it stays below @most; -errno. */
+static int measure(int (*run)(const void *, void *), const struct conf *conf, uint32_t runs,
+		   double most, const char *name, const char *unit)
+{
+	struct flx_samples samples = {0};
+	char bound[32];
+	bool good;
+
+	for (uint32_t i = 0; i < runs; i++) {
+		double value;
+		int error = flx_child_run(run, conf, &value, sizeof(value));
+
+		if (error)
+			return error;
+		flx_samples_add(&samples, value);
+	}
+	good = flx_samples_median(&samples) <= most;
+	snprintf(bound, sizeof(bound), "must %g", most);
+	flx_samples_print(&samples, name, unit, bound, good);
+	return !good;
+}
+
+static int prepare(struct conf *conf, const void *settings)
+{
+	conf->settings = settings;
+	conf->full_per_sec = flx_demand_measure(conf->settings->dev);
+	return conf->full_per_sec < 0 ? (int)conf->full_per_sec : 0;
+}
+
+int flx_bench_zipf(const void *settings)
+{
+	struct conf conf;
+	int error = prepare(&conf, settings);
+
+	return error ? error
+		     : measure(run_zipf, &conf, flx_benches_runs, ZIPF_MUST_PER_S, "sched.zipf",
+			       "moves/s, seconds 3 to 10");
+}
+
+/* Once: it is as long as it is. */
+int flx_bench_calm(const void *settings)
+{
+	struct conf conf;
+	char unit[48];
+	int error = prepare(&conf, settings);
+
+	if (error)
+		return error;
+	snprintf(unit, sizeof(unit), "moves, second 1 to %.0f", conf.settings->duration_s);
+	return measure(run_calm, &conf, 1, CALM_MUST_MOST, "sched.calm", unit);
+}
+
+int flx_bench_cost(const void *settings)
+{
+	struct conf conf = {.settings = settings};
+
+	return measure(run_cost, &conf, flx_benches_runs, COST_MUST_PCT, "sched.cost",
+		       "% of the throughput");
+}
