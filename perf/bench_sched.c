@@ -21,6 +21,7 @@ static struct flx_bench_sched settings = {.duration_s = 60};
 	}
 
 static const struct flx_bench benches[] = {
+	BENCH("move", flx_bench_move, "what messages wait for a slice that moves, beside dsw"),
 	BENCH("skew", flx_bench_skew, "until a load of 90/10 is even again"),
 	BENCH("zipf", flx_bench_zipf, "moves under few hot keys"),
 	BENCH("calm", flx_bench_calm, "moves under an even load"),

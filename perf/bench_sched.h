@@ -14,6 +14,11 @@ struct flx_bench_sched {
 };
 
 /*
+ * What a slice's messages wait while it moves, at full load; what the others notice; beside DPDK's dsw.
+ */
+int flx_bench_move(const void *settings);
+
+/*
  * A load that is even turns into 90/10 at once: how long until both workers have the same again, at a
  * demand of 1.0 and of 1.8 workers, and in a closed loop.
  */
