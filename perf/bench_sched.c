@@ -26,6 +26,8 @@ static const struct flx_bench benches[] = {
 	BENCH("zipf", flx_bench_zipf, "moves under few hot keys"),
 	BENCH("calm", flx_bench_calm, "moves under an even load"),
 	BENCH("cost", flx_bench_cost, "throughput that the scheduler takes"),
+	BENCH("scale", flx_bench_scale, "two workers against one"),
+	BENCH("oversubscribed", flx_bench_oversubscribed, "two workers on one CPU against one"),
 };
 
 static const struct flx_benches_option options[] = {

@@ -32,3 +32,9 @@ int flx_bench_calm(const void *settings);
 
 /* What the scheduler takes of the throughput when there is nothing for it to do. */
 int flx_bench_cost(const void *settings);
+
+/* Two workers against one, each with requests of its own; beside two rings, for what the CPUs give. */
+int flx_bench_scale(const void *settings);
+
+/* Two workers that share a CPU against one that has it. */
+int flx_bench_oversubscribed(const void *settings);

@@ -73,7 +73,8 @@ uint32_t flx_rig_owner(const struct flx_rig *rig, uint32_t group, uint32_t index
 	return flx_route_owner(&rig->sched->migrate->routes->route[group], slice);
 }
 
-int flx_rig_draw(struct flx_rig *rig, uint32_t group, const double *shares)
+/* NULL: no memory. */
+static struct flx_pick *make_pick(const struct flx_rig *rig, uint32_t group, const double *shares)
 {
 	uint32_t clients = rig->client.conf.clients, count[FLX_WORKERS_MAX] = {0};
 	double *weights = malloc(clients * sizeof(*weights));
@@ -89,7 +90,29 @@ int flx_rig_draw(struct flx_rig *rig, uint32_t group, const double *shares)
 	if (weights)
 		pick = flx_pick_make(weights, clients);
 	free(weights);
+	return pick;
+}
+
+int flx_rig_draw(struct flx_rig *rig, uint32_t group, const double *shares)
+{
+	struct flx_pick *pick = make_pick(rig, group, shares);
+
 	for (uint32_t q = 0; pick && q < rig->client.conf.queues; q++)
 		flx_client_draw(&rig->client, q, pick);
 	return pick ? 0 : -ENOMEM;
+}
+
+int flx_rig_draw_own(struct flx_rig *rig, uint32_t group)
+{
+	for (uint32_t q = 0; q < rig->client.conf.queues; q++) {
+		double shares[FLX_WORKERS_MAX] = {0};
+		struct flx_pick *pick;
+
+		shares[q] = 1;
+		pick = make_pick(rig, group, shares);
+		if (!pick)
+			return -ENOMEM;
+		flx_client_draw(&rig->client, q, pick);
+	}
+	return 0;
 }

@@ -121,9 +121,10 @@ void flx_samples_print(struct flx_samples *samples, const char *name, const char
 		       const char *bound, bool good)
 {
 	double median = flx_samples_median(samples);
+	int digits = median < 10 ? 2 : 1; /* small ones are often ratios */
 
-	printf("%-26s %7.1f [%.1f .. %.1f] %-26s %-34s %s\n", name, median,
-	       flx_samples_min(samples), flx_samples_max(samples), unit, bound,
+	printf("%-26s %7.*f [%.*f .. %.*f] %-26s %-34s %s\n", name, digits, median, digits,
+	       flx_samples_min(samples), digits, flx_samples_max(samples), unit, bound,
 	       strcmp(bound, "-") == 0 ? "-"
 	       : good		       ? "ok"
 				       : "MISSED");

@@ -1,0 +1,98 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-3-Clause
+# idle.sh - what flx takes of a CPU while nothing comes, and how soon it answers what then comes.
+#
+#	unshare --net --mount perf/idle.sh [--runs N] [--count N] [--check]
+#
+# Runs `flx run counter` on an af_packet port of a veth pair, in namespaces of its own. idle.cpu is of
+# the whole process, over 5 s, N times (5). idle.wake_us is from the first datagram after 100 ms of
+# silence to its answer, at p99 of N such pauses (1,000), beside that of a process that sleeps in the
+# kernel for its datagrams, on the same CPU. The client is in the kernel, on another CPU where there is one.
+# With --check the exit status is 1 when a bound is missed.
+set -uo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
+
+runs=5 count=1000 check=
+must_cpu=5 must_wake=200
+while [ $# -gt 0 ]; do
+	case $1 in
+	--runs) runs=${2-} && shift 2 ;;
+	--count) count=${2-} && shift 2 ;;
+	--check) check=1 && shift ;;
+	*) runs= && break ;;
+	esac
+done
+[[ $runs =~ ^[1-9][0-9]*$ && $count =~ ^[1-9][0-9]*$ ]] || {
+	sed -n 's/^#\t/usage: /p' "$0" >&2
+	exit 2
+}
+
+ip=198.18.0.1 port=7000
+cpu=$(($(nproc) > 1 ? 1 : 0))
+dir=$(mktemp -d)
+server=
+trap '[ -z "$server" ] || kill -KILL "$server" 2>/dev/null; rm -rf "$dir"' EXIT
+mount -t tmpfs tmpfs /run && mount -t sysfs sysfs /sys && ip link set lo up || exit 1
+pmd-config/setup.sh veth --net 198.18.0.0/24 >"$dir/setup" 2>&1 || {
+	echo "idle: skipped: no veth pair here: $(tail -n 1 "$dir/setup")"
+	exit 0
+}
+
+# Prints p50 and p99 of what `wake` finds at $ip:$port.
+wake() {
+	ip netns exec flx-demo taskset -c 0 build/perf/wake --to "$ip:$port" --count "$count" |
+		sed -n 's/p50=\(.*\) p99=\(.*\) most=.* lost=0$/\1 \2/p'
+}
+
+# Ticks that process $1 has run.
+ticks() { awk '{print $14 + $15}' "/proc/$1/stat"; }
+
+# The floor: the kernel has the address, and answers who asks for it, as setup.sh has forbidden.
+arp=/proc/sys/net/ipv4/conf/flx0/arp_ignore
+ignores=$(<"$arp")
+echo 0 >"$arp"
+ip address add "$ip/24" dev flx0
+taskset -c "$cpu" build/perf/wake --serve "$ip:$port" &
+server=$!
+sleep 0.5
+read -r floor_p50 floor_p99 < <(wake)
+kill "$server"
+wait "$server" 2>/dev/null
+ip address del "$ip/24" dev flx0
+echo "$ignores" >"$arp"
+
+# Ours.
+build/apps/flx run counter --dev --workers 1 --port af_packet:flx0 --ip "$ip/24" >"$dir/flx" 2>&1 &
+server=$!
+sleep 2
+: >"$dir/cpu"
+for ((run = 0; run < runs; run++)); do
+	before=$(ticks "$server") began=$EPOCHREALTIME
+	sleep 5
+	awk -v a="$before" -v b="$(ticks "$server")" -v from="$began" -v to="$EPOCHREALTIME" \
+		-v hz="$(getconf CLK_TCK)" 'BEGIN {print (b - a) / hz / (to - from) * 100}' >>"$dir/cpu"
+done
+read -r p50 p99 < <(wake)
+kill -INT "$server"
+wait "$server"
+grep -q '^unexplained 0$' "$dir/flx" || cat "$dir/flx" >&2
+server=
+
+[ -n "${floor_p99-}" ] && [ -n "${p99-}" ] || {
+	echo "idle: failed: answers were lost, or nobody answered"
+	cat "$dir/flx"
+	exit 1
+}
+read -r median least most < <(sort -n "$dir/cpu" |
+	awk '{v[NR]=$1} END {printf("%.1f %.1f %.1f\n", v[int((NR+1)/2)], v[1], v[NR])}')
+missed=0
+# row NAME FIGURE RANGE UNIT MUST
+row() {
+	local word=ok
+	awk -v a="$2" -v b="$5" 'BEGIN {exit !(a <= b)}' || word=MISSED missed=1
+	printf '%-26s %7.1f %-14s %-34s must %-8s %s\n' "$1" "$2" "$3" "$4" "$5" "$word"
+}
+row idle.cpu "$median" "[$least .. $most]" "% of a CPU" "$must_cpu"
+row idle.wake_us.p99 "$p99" "(p50 $p50)" "us of $count; the kernel's echo $floor_p99 ($floor_p50)" \
+	"$must_wake"
+[ -z "$check" ] || exit "$missed"
