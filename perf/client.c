@@ -165,22 +165,33 @@ static void keep(struct flx_client_queue *queue, struct rte_mbuf *frame)
 	queue->spare[at >= queue->spare_size ? at - queue->spare_size : at] = frame;
 }
 
-/* The oldest: all of them take part, as they do on a wire. NULL: there is none. */
+static struct rte_mbuf *take_spare(struct flx_client_queue *queue)
+{
+	struct rte_mbuf *frame = queue->spare[queue->first++];
+
+	if (queue->first == queue->spare_size)
+		queue->first = 0;
+	queue->spare_count--;
+	return frame;
+}
+
+/*
+ * New ones first, until a closed loop has all that it is to have: each poll brings as many answers as it
+ * takes requests, so they would never be more than a burst. Then the oldest: all take part, as on a wire.
+ * NULL: there is none.
+ */
 static struct rte_mbuf *take(struct flx_client_queue *queue)
 {
+	int64_t made = atomic_load_explicit(&queue->made, memory_order_relaxed);
 	struct rte_mbuf *frame;
 
-	if (unlikely(!queue->spare_count)) {
+	if (unlikely(!queue->spare_count || made < queue->client->conf.in_flight)) {
 		frame = rte_pktmbuf_alloc(queue->client->pool);
 		if (frame)
 			add_made(queue, 1);
 		return frame;
 	}
-	frame = queue->spare[queue->first++];
-	if (queue->first == queue->spare_size)
-		queue->first = 0;
-	queue->spare_count--;
-	return frame;
+	return take_spare(queue);
 }
 
 /* --------------------------------------------------------------------------------------- the loop */
@@ -246,7 +257,7 @@ static void absorb(struct flx_client_queue *queue)
 	int64_t gone = queue->spare_count;
 
 	while (queue->spare_count)
-		rte_pktmbuf_free(take(queue));
+		rte_pktmbuf_free(take_spare(queue));
 	add_made(queue, -gone);
 }
 
