@@ -2,8 +2,9 @@
 /*
  * scale - two workers against one: with a CPU each, and with one for both.
  *
- * The floor under the first is two processes that share nothing, each with a ring on one of the same two
- * CPUs: less than twice of one alone is what the machine takes (caches, hyperthreads, a hypervisor).
+ * Beside the first run two processes that share nothing, each on one of the same two CPUs: with a ring, and
+ * with a fabric of one worker. What these lack of twice of one alone is what the machine takes (caches,
+ * hyperthreads, a hypervisor), and what two workers lack of two fabrics is what they share.
  */
 #include <errno.h>
 #include <sched.h>
@@ -36,6 +37,7 @@
 struct load {
 	uint32_t workers;
 	bool shared; /* one CPU for all; requests for any worker come by any queue */
+	int cpu;     /* for all; -1: as they are planned */
 	bool dev;
 };
 
@@ -44,19 +46,27 @@ struct found {
 	uint32_t cpu[WORKERS_MAX];
 };
 
-/* Leaves this process the last CPU of those that it may use. */
-static int stay_on_one_cpu(void)
+/* Leaves this process one CPU. */
+static int stay_on(uint32_t cpu)
 {
-	cpu_set_t set, one;
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	return sched_setaffinity(0, sizeof(set), &set) ? -errno : 0;
+}
+
+/* The last CPU that this process may use: the first is for what else there is. */
+static int last_cpu(void)
+{
 	int cpu = CPU_SETSIZE - 1;
+	cpu_set_t set;
 
 	if (sched_getaffinity(0, sizeof(set), &set))
-		return -errno;
+		return 0;
 	while (!CPU_ISSET((size_t)cpu, &set))
 		cpu--;
-	CPU_ZERO(&one);
-	CPU_SET((size_t)cpu, &one);
-	return sched_setaffinity(0, sizeof(one), &one) ? -errno : 0;
+	return cpu;
 }
 
 static double count_per_sec(struct flx_rig *rig)
@@ -90,7 +100,7 @@ static int run(const void *argument, void *result)
 	};
 	struct found *found = result;
 	struct flx_rig rig;
-	int error = load->shared ? stay_on_one_cpu() : 0;
+	int error = load->cpu >= 0 ? stay_on((uint32_t)load->cpu) : 0;
 
 	if (!error)
 		error = flx_rig_start(&rig, &conf);
@@ -106,19 +116,10 @@ static int run(const void *argument, void *result)
 
 /* ------------------------------------------------------------------------------------------- floor */
 
-static void pin(uint32_t cpu)
-{
-	cpu_set_t set;
-
-	CPU_ZERO(&set);
-	CPU_SET(cpu, &set);
-	/* Refused in some containers: then the figures scatter more. */
-	(void)sched_setaffinity(0, sizeof(set), &set);
-}
-
 /* Elements per second into a ring of this process alone, and out again. */
-static int turn_ring(const void *cpu, void *per_sec)
+static int turn_ring(const void *cpu, void *result)
 {
+	struct found *found = result;
 	const ssize_t size = rte_ring_get_memsize_elem(sizeof(struct flx_elem), 1024);
 	struct rte_ring *ring = aligned_alloc(FLX_CACHE_LINE, (size_t)size);
 	struct flx_elem elems[FLX_BATCH] = {0};
@@ -126,7 +127,8 @@ static int turn_ring(const void *cpu, void *per_sec)
 	uint64_t begin = rte_rdtsc() + (uint64_t)(hz * WARM_MS / 1e3);
 	uint64_t end = begin + (uint64_t)(hz * RUN_MS / 1e3), now, turns = 0;
 
-	pin(*(const uint32_t *)cpu);
+	/* Refused in some containers: then the figures scatter more. */
+	(void)stay_on(*(const uint32_t *)cpu);
 	if (!ring || rte_ring_init(ring, "floor", 1024, RING_F_SP_ENQ | RING_F_SC_DEQ))
 		return -ENOMEM;
 	while ((now = rte_rdtsc()) < end) {
@@ -134,44 +136,60 @@ static int turn_ring(const void *cpu, void *per_sec)
 		rte_ring_sc_dequeue_bulk_elem(ring, elems, sizeof(elems[0]), FLX_BATCH, NULL);
 		turns += now >= begin;
 	}
-	*(double *)per_sec = (double)turns * FLX_BATCH * 1e3 / RUN_MS;
+	found->per_sec = (double)turns * FLX_BATCH * 1e3 / RUN_MS;
 	return 0;
 }
 
-/* The first CPU's figure, while a process of its own does the same on the second. */
-static int turn_beside(const uint32_t *cpu, double *per_sec)
+/* @run with @mine, while a process of its own does it with @other. */
+static int run_beside(int (*run_one)(const void *, void *), const void *mine, const void *other,
+		      struct found *found)
 {
-	pid_t other;
+	struct found unused;
+	pid_t child;
 	int error;
 
 	fflush(NULL);
-	other = fork();
-	if (other == 0) {
-		double unused;
-
-		_exit(turn_ring(&cpu[1], &unused) ? 1 : 0);
-	}
-	if (other < 0)
+	child = fork();
+	if (child == 0)
+		_exit(run_one(other, &unused) ? 1 : 0);
+	if (child < 0)
 		return -errno;
-	error = flx_child_run(turn_ring, &cpu[0], per_sec, sizeof(*per_sec));
-	waitpid(other, NULL, 0);
+	error = flx_child_run(run_one, mine, found, sizeof(*found));
+	waitpid(child, NULL, 0);
 	return error;
 }
 
-/* How much two CPUs are of one: each alone, then each beside the other. */
-static int find_floor(const uint32_t cpu[WORKERS_MAX], struct flx_samples *floor)
+/* How much both of @first and @second are of one: each beside the other, and each alone. */
+static int find_both(int (*run_one)(const void *, void *), const void *first, const void *second,
+		     struct flx_samples *ratios)
 {
-	const uint32_t swapped[WORKERS_MAX] = {cpu[1], cpu[0]};
-	double alone[WORKERS_MAX], beside[WORKERS_MAX];
-	int error = turn_beside(cpu, &beside[0]);
+	struct found beside[2], alone[2];
+	int error = run_beside(run_one, first, second, &beside[0]);
 
 	if (!error)
-		error = turn_beside(swapped, &beside[1]);
-	for (uint32_t w = 0; w < WORKERS_MAX && !error; w++)
-		error = flx_child_run(turn_ring, &cpu[w], &alone[w], sizeof(alone[w]));
+		error = run_beside(run_one, second, first, &beside[1]);
 	if (!error)
-		flx_samples_add(floor, 2 * (beside[0] + beside[1]) / (alone[0] + alone[1]));
+		error = flx_child_run(run_one, first, &alone[0], sizeof(alone[0]));
+	if (!error)
+		error = flx_child_run(run_one, second, &alone[1], sizeof(alone[1]));
+	if (!error)
+		flx_samples_add(ratios, 2 * (beside[0].per_sec + beside[1].per_sec) /
+						(alone[0].per_sec + alone[1].per_sec));
 	return error;
+}
+
+static int find_floors(const struct load *load, const uint32_t cpu[WORKERS_MAX],
+		       struct flx_samples *rings, struct flx_samples *apart)
+{
+	struct load fabric[WORKERS_MAX] = {*load, *load};
+	int error;
+
+	for (uint32_t w = 0; w < WORKERS_MAX; w++) {
+		fabric[w].workers = 1;
+		fabric[w].cpu = (int)cpu[w];
+	}
+	error = find_both(turn_ring, &cpu[0], &cpu[1], rings);
+	return error ? error : find_both(run, &fabric[0], &fabric[1], apart);
 }
 
 /* ---------------------------------------------------------------------------------------- all runs */
@@ -212,11 +230,10 @@ static bool print(struct flx_samples *ratios, struct flx_samples *single, const 
 int flx_bench_scale(const void *argument)
 {
 	const struct flx_bench_sched *settings = argument;
-	const struct load load = {.dev = settings->dev};
-	struct flx_samples ratios = {0}, single = {0}, floor = {0};
+	const struct load load = {.cpu = -1, .dev = settings->dev};
+	struct flx_samples ratios = {0}, single = {0}, rings = {0}, apart = {0};
 	uint32_t cpu[WORKERS_MAX];
 	int error = 0;
-	bool good;
 
 	if (sysconf(_SC_NPROCESSORS_ONLN) < WORKERS_MAX) {
 		printf("scale.2: skipped: this machine has one CPU\n");
@@ -225,19 +242,19 @@ int flx_bench_scale(const void *argument)
 	for (uint32_t i = 0; i < flx_benches_runs && !error; i++) {
 		error = run_pair(&load, &ratios, &single, cpu);
 		if (!error)
-			error = find_floor(cpu, &floor);
+			error = find_floors(&load, cpu, &rings, &apart);
 	}
 	if (error)
 		return error;
-	flx_samples_print(&floor, "scale.2.floor", "x of one ring", "-", true);
-	good = print(&ratios, &single, "scale.2", MUST_SCALE);
-	return !good;
+	flx_samples_print(&rings, "scale.2.rings", "x of one, apart", "-", true);
+	flx_samples_print(&apart, "scale.2.fabrics", "x of one, apart", "-", true);
+	return !print(&ratios, &single, "scale.2", MUST_SCALE);
 }
 
 int flx_bench_oversubscribed(const void *argument)
 {
 	const struct flx_bench_sched *settings = argument;
-	const struct load load = {.shared = true, .dev = settings->dev};
+	const struct load load = {.shared = true, .cpu = last_cpu(), .dev = settings->dev};
 	struct flx_samples ratios = {0}, single = {0};
 	uint32_t cpu[WORKERS_MAX];
 	int error = 0;
