@@ -10,73 +10,8 @@
 
 #include <rte_cycles.h>
 #include <rte_ethdev.h>
-#include <rte_ether.h>
-#include <rte_ip.h>
-#include <rte_ring.h>
-#include <rte_udp.h>
 
 #include "tests/random.h"
-
-#define PAYLOAD_SIZE 18u /* a frame of 60 bytes: 64 on the wire with its check sum */
-#define FRAME_SIZE   (sizeof(struct headers) + PAYLOAD_SIZE)
-#define CLIENT_NET   0xc6120000u /* 198.18.0.0/15 */
-#define CLIENT_PORT  40000
-
-struct headers {
-	struct rte_ether_hdr eth;
-	struct rte_ipv4_hdr ip;
-	struct rte_udp_hdr udp;
-};
-
-static_assert(sizeof(struct headers) == 42, "no padding: as on the wire");
-static_assert(FRAME_SIZE <= 64, "fits struct flx_client's request");
-
-/* Address of client @index: from 198.19.0.0 up, never the fabric's 198.18.0.1. */
-static uint32_t client_ip(uint32_t index)
-{
-	return CLIENT_NET + 0x10000u + index;
-}
-
-rte_be32_t flx_client_ip(uint32_t index)
-{
-	return rte_cpu_to_be_32(client_ip(index));
-}
-
-/* --------------------------------------------------------------------------------------- frames */
-
-static void make_request(struct flx_client *client, const struct flx_port *port, rte_be32_t ip)
-{
-	struct headers *headers = (struct headers *)client->request;
-
-	memset(client->request, 'x', sizeof(client->request));
-	memset(headers, 0, sizeof(*headers));
-	headers->eth.dst_addr = port->mac;
-	headers->eth.src_addr = (struct rte_ether_addr){{0x02, 0, 0, 0, 0xff, 0x01}};
-	headers->eth.ether_type = RTE_BE16(RTE_ETHER_TYPE_IPV4);
-	headers->ip.version_ihl = RTE_IPV4_VHL_DEF;
-	headers->ip.total_length = rte_cpu_to_be_16(FRAME_SIZE - sizeof(headers->eth));
-	headers->ip.time_to_live = 64;
-	headers->ip.next_proto_id = IPPROTO_UDP;
-	headers->ip.src_addr = flx_client_ip(0);
-	headers->ip.dst_addr = ip;
-	headers->udp.src_port = RTE_BE16(CLIENT_PORT);
-	headers->udp.dst_port = rte_cpu_to_be_16(client->conf.udp_port);
-	headers->udp.dgram_len = rte_cpu_to_be_16(sizeof(headers->udp) + PAYLOAD_SIZE);
-	headers->ip.hdr_checksum = rte_ipv4_cksum(&headers->ip);
-	headers->udp.dgram_cksum = rte_ipv4_udptcp_cksum(&headers->ip, &headers->udp);
-}
-
-/* RFC 1624: the sum that went out with @was is wanted with @is. */
-static uint16_t adjust(uint16_t sum, uint32_t was, uint32_t is)
-{
-	uint32_t wide = (uint16_t)~sum;
-
-	wide += (uint16_t) ~(was >> 16) + (uint16_t) ~(was & 0xffff);
-	wide += (is >> 16) + (is & 0xffff);
-	wide = (wide & 0xffff) + (wide >> 16);
-	wide = (wide & 0xffff) + (wide >> 16);
-	return (uint16_t)~wide;
-}
 
 static uint32_t next_client(struct flx_client_queue *queue)
 {
@@ -91,48 +26,21 @@ static uint32_t next_client(struct flx_client_queue *queue)
 	return index;
 }
 
-/* The next request into @frame. */
-static void write_request(struct flx_client_queue *queue, struct rte_mbuf *frame)
-{
-	struct headers *headers;
-	rte_be32_t first = flx_client_ip(0), ip = flx_client_ip(next_client(queue));
-
-	frame->data_off = RTE_PKTMBUF_HEADROOM;
-	frame->data_len = FRAME_SIZE;
-	frame->pkt_len = FRAME_SIZE;
-	frame->ol_flags = 0;
-	headers = rte_pktmbuf_mtod(frame, struct headers *);
-	memcpy(headers, queue->client->request, sizeof(queue->client->request));
-	headers->ip.src_addr = ip;
-	headers->ip.hdr_checksum = adjust(headers->ip.hdr_checksum, first, ip);
-	headers->udp.dgram_cksum = adjust(headers->udp.dgram_cksum, first, ip);
-}
-
 /* Whether @frame answers a request of ours, with a higher count of its client than the last here. */
 static bool check_answer(struct flx_client_queue *queue, const struct rte_mbuf *frame)
 {
-	const struct flx_client *client = queue->client;
-	const struct headers *headers = rte_pktmbuf_mtod(frame, const struct headers *);
-	const uint8_t *payload = (const uint8_t *)(headers + 1);
-	uint32_t index = rte_be_to_cpu_32(headers->ip.dst_addr) - client_ip(0);
-	uint32_t size = frame->data_len - (uint32_t)sizeof(*headers), at = 0;
-	uint64_t count = 0;
+	const struct flx_request *request = &queue->client->request;
+	struct flx_request_answer answer;
 
-	if (frame->data_len < FRAME_SIZE || index >= client->conf.clients ||
-	    headers->udp.dst_port != RTE_BE16(CLIENT_PORT) ||
-	    headers->udp.dgram_len != rte_cpu_to_be_16((uint16_t)(sizeof(headers->udp) + size)))
+	if (!flx_request_read(request, frame, &answer))
 		return false;
-	if (client->conf.counted) {
-		while (at < size && payload[at] >= '0' && payload[at] <= '9')
-			count = count * 10 + payload[at++] - '0';
-		if (count <= queue->last[index] || count > UINT32_MAX || at >= size ||
-		    payload[at++] != ' ')
-			return false;
-		queue->last[index] = (uint32_t)count;
-		queue->sum += count;
-	}
-	return size - at == PAYLOAD_SIZE &&
-	       memcmp(payload + at, client->request + sizeof(*headers), PAYLOAD_SIZE) == 0;
+	if (!request->counted)
+		return true;
+	if (answer.count <= queue->last[answer.client])
+		return false;
+	queue->last[answer.client] = answer.count;
+	queue->sum += answer.count;
+	return true;
 }
 
 /* ---------------------------------------------------------------------------------------- buffers */
@@ -236,7 +144,7 @@ static uint16_t send_requests(struct flx_client_queue *queue, struct rte_mbuf *f
 		frames[count] = take(queue);
 		if (unlikely(!frames[count]))
 			break;
-		write_request(queue, frames[count]);
+		flx_request_write(&queue->client->request, frames[count], next_client(queue));
 	}
 	queue->issued += count;
 	add(&queue->requests, count);
@@ -338,12 +246,13 @@ int flx_client_start(struct flx_client *client, const struct flx_port *port, rte
 		.conf = *conf,
 		.pool = pool,
 		.per_tsc = conf->per_sec / (double)rte_get_tsc_hz(),
+		.request = {.clients = conf->clients, .counted = conf->counted},
 	};
 	client->queue = aligned_alloc(FLX_CACHE_LINE, conf->queues * sizeof(*client->queue));
 	if (!client->queue)
 		return -ENOMEM;
 	memset(client->queue, 0, conf->queues * sizeof(*client->queue));
-	make_request(client, port, ip);
+	flx_request_make(&client->request, port, ip, conf->udp_port);
 	for (uint32_t q = 0; q < conf->queues && !error; q++)
 		error = start_queue(client, port, q);
 	for (uint32_t q = 0; q < conf->queues; q++)

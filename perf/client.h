@@ -32,6 +32,7 @@
 
 #include "fabric/base.h"
 #include "perf/pick.h"
+#include "perf/request.h"
 #include "pmd-config/port.h"
 
 /* Requests of an open loop that wait for their poll: as many as a queue has descriptors. */
@@ -82,7 +83,7 @@ struct flx_client {
 	double per_tsc;
 	struct rte_mempool *pool;
 	_Atomic uint32_t state; /* enum flx_client_state */
-	uint8_t request[64];	/* a frame, as it goes out */
+	struct flx_request request;
 	struct flx_client_queue *queue;
 };
 
@@ -104,9 +105,6 @@ int flx_client_start(struct flx_client *client, const struct flx_port *port, rte
  * @pick: of conf.clients numbers; outlives the client. Context: control thread.
  */
 void flx_client_draw(struct flx_client *client, uint32_t queue, const struct flx_pick *pick);
-
-/* The address of client @index, as the fabric's key functions see it. */
-rte_be32_t flx_client_ip(uint32_t index);
 
 void flx_client_count(const struct flx_client *client, struct flx_client_counts *counts);
 
