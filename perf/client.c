@@ -29,12 +29,12 @@ static uint32_t next_client(struct flx_client_queue *queue)
 /* Whether @frame answers a request of ours, with a higher count of its client than the last here. */
 static bool check_answer(struct flx_client_queue *queue, const struct rte_mbuf *frame)
 {
-	const struct flx_request *request = &queue->client->request;
-	struct flx_request_answer answer;
+	const struct flx_query *query = &queue->client->query;
+	struct flx_query_answer answer;
 
-	if (!flx_request_read(request, frame, &answer))
+	if (!flx_query_read(query, frame, &answer))
 		return false;
-	if (!request->counted)
+	if (!query->counted)
 		return true;
 	if (answer.count <= queue->last[answer.client])
 		return false;
@@ -144,7 +144,7 @@ static uint16_t send_requests(struct flx_client_queue *queue, struct rte_mbuf *f
 		frames[count] = take(queue);
 		if (unlikely(!frames[count]))
 			break;
-		flx_request_write(&queue->client->request, frames[count], next_client(queue));
+		flx_query_write(&queue->client->query, frames[count], next_client(queue));
 	}
 	queue->issued += count;
 	add(&queue->requests, count);
@@ -246,13 +246,13 @@ int flx_client_start(struct flx_client *client, const struct flx_port *port, rte
 		.conf = *conf,
 		.pool = pool,
 		.per_tsc = conf->per_sec / (double)rte_get_tsc_hz(),
-		.request = {.clients = conf->clients, .counted = conf->counted},
+		.query = {.clients = conf->clients, .counted = conf->counted},
 	};
 	client->queue = aligned_alloc(FLX_CACHE_LINE, conf->queues * sizeof(*client->queue));
 	if (!client->queue)
 		return -ENOMEM;
 	memset(client->queue, 0, conf->queues * sizeof(*client->queue));
-	flx_request_make(&client->request, port, ip, conf->udp_port);
+	flx_query_make(&client->query, port, ip, conf->udp_port);
 	for (uint32_t q = 0; q < conf->queues && !error; q++)
 		error = start_queue(client, port, q);
 	for (uint32_t q = 0; q < conf->queues; q++)

@@ -32,7 +32,7 @@
 
 #include "fabric/base.h"
 #include "perf/pick.h"
-#include "perf/request.h"
+#include "perf/query.h"
 #include "pmd-config/port.h"
 
 /* Requests of an open loop that wait for their poll: as many as a queue has descriptors. */
@@ -83,7 +83,7 @@ struct flx_client {
 	double per_tsc;
 	struct rte_mempool *pool;
 	_Atomic uint32_t state; /* enum flx_client_state */
-	struct flx_request request;
+	struct flx_query query;
 	struct flx_client_queue *queue;
 };
 

@@ -67,7 +67,7 @@ int flx_rig_stop(struct flx_rig *rig, uint32_t endless)
 
 uint32_t flx_rig_owner(const struct flx_rig *rig, uint32_t group, uint32_t index)
 {
-	rte_be32_t ip = flx_request_ip(index);
+	rte_be32_t ip = flx_query_ip(index);
 	uint16_t slice = flx_slice_of_key((const uint8_t *)&ip, sizeof(ip));
 
 	return flx_route_owner(&rig->sched->migrate->routes->route[group], slice);

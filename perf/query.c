@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "perf/request.h"
+#include "perf/query.h"
 
 #include <string.h>
 
@@ -21,7 +21,7 @@ struct headers {
 };
 
 static_assert(sizeof(struct headers) == 42, "no padding: as on the wire");
-static_assert(FRAME_SIZE <= sizeof(((struct flx_request *)NULL)->frame), "it fits");
+static_assert(FRAME_SIZE <= sizeof(((struct flx_query *)NULL)->frame), "it fits");
 
 /* From 198.19.0.0 up, never the fabric's 198.18.0.1. */
 static uint32_t ip_of(uint32_t client)
@@ -29,17 +29,17 @@ static uint32_t ip_of(uint32_t client)
 	return CLIENT_NET + 0x10000u + client;
 }
 
-rte_be32_t flx_request_ip(uint32_t client)
+rte_be32_t flx_query_ip(uint32_t client)
 {
 	return rte_cpu_to_be_32(ip_of(client));
 }
 
-void flx_request_make(struct flx_request *request, const struct flx_port *port, rte_be32_t ip,
-		      uint16_t udp_port)
+void flx_query_make(struct flx_query *query, const struct flx_port *port, rte_be32_t ip,
+		    uint16_t udp_port)
 {
-	struct headers *headers = (struct headers *)request->frame;
+	struct headers *headers = (struct headers *)query->frame;
 
-	memset(request->frame, 'x', sizeof(request->frame));
+	memset(query->frame, 'x', sizeof(query->frame));
 	memset(headers, 0, sizeof(*headers));
 	headers->eth.dst_addr = port->mac;
 	headers->eth.src_addr = (struct rte_ether_addr){{0x02, 0, 0, 0, 0xff, 0x01}};
@@ -48,7 +48,7 @@ void flx_request_make(struct flx_request *request, const struct flx_port *port, 
 	headers->ip.total_length = rte_cpu_to_be_16(FRAME_SIZE - sizeof(headers->eth));
 	headers->ip.time_to_live = 64;
 	headers->ip.next_proto_id = IPPROTO_UDP;
-	headers->ip.src_addr = flx_request_ip(0);
+	headers->ip.src_addr = flx_query_ip(0);
 	headers->ip.dst_addr = ip;
 	headers->udp.src_port = RTE_BE16(CLIENT_PORT);
 	headers->udp.dst_port = rte_cpu_to_be_16(udp_port);
@@ -69,9 +69,9 @@ static uint16_t adjust(uint16_t sum, uint32_t was, uint32_t is)
 	return (uint16_t)~wide;
 }
 
-void flx_request_write(const struct flx_request *request, struct rte_mbuf *mbuf, uint32_t client)
+void flx_query_write(const struct flx_query *query, struct rte_mbuf *mbuf, uint32_t client)
 {
-	rte_be32_t first = flx_request_ip(0), ip = flx_request_ip(client);
+	rte_be32_t first = flx_query_ip(0), ip = flx_query_ip(client);
 	struct headers *headers;
 
 	mbuf->data_off = RTE_PKTMBUF_HEADROOM;
@@ -79,14 +79,14 @@ void flx_request_write(const struct flx_request *request, struct rte_mbuf *mbuf,
 	mbuf->pkt_len = FRAME_SIZE;
 	mbuf->ol_flags = 0;
 	headers = rte_pktmbuf_mtod(mbuf, struct headers *);
-	memcpy(headers, request->frame, sizeof(request->frame));
+	memcpy(headers, query->frame, sizeof(query->frame));
 	headers->ip.src_addr = ip;
 	headers->ip.hdr_checksum = adjust(headers->ip.hdr_checksum, first, ip);
 	headers->udp.dgram_cksum = adjust(headers->udp.dgram_cksum, first, ip);
 }
 
-bool flx_request_read(const struct flx_request *request, const struct rte_mbuf *mbuf,
-		      struct flx_request_answer *answer)
+bool flx_query_read(const struct flx_query *query, const struct rte_mbuf *mbuf,
+		    struct flx_query_answer *answer)
 {
 	const struct headers *headers = rte_pktmbuf_mtod(mbuf, const struct headers *);
 	const uint8_t *payload = (const uint8_t *)(headers + 1);
@@ -94,11 +94,11 @@ bool flx_request_read(const struct flx_request *request, const struct rte_mbuf *
 	uint64_t count = 0;
 
 	answer->client = rte_be_to_cpu_32(headers->ip.dst_addr) - ip_of(0);
-	if (mbuf->data_len < FRAME_SIZE || answer->client >= request->clients ||
+	if (mbuf->data_len < FRAME_SIZE || answer->client >= query->clients ||
 	    headers->udp.dst_port != RTE_BE16(CLIENT_PORT) ||
 	    headers->udp.dgram_len != rte_cpu_to_be_16((uint16_t)(sizeof(headers->udp) + size)))
 		return false;
-	if (request->counted) {
+	if (query->counted) {
 		while (at < size && payload[at] >= '0' && payload[at] <= '9')
 			count = count * 10 + payload[at++] - '0';
 		if (count > UINT32_MAX || at >= size || payload[at++] != ' ')
@@ -106,5 +106,5 @@ bool flx_request_read(const struct flx_request *request, const struct rte_mbuf *
 	}
 	answer->count = (uint32_t)count;
 	return size - at == PAYLOAD_SIZE &&
-	       memcmp(payload + at, request->frame + sizeof(*headers), PAYLOAD_SIZE) == 0;
+	       memcmp(payload + at, query->frame + sizeof(*headers), PAYLOAD_SIZE) == 0;
 }

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What a bench's client sends is a right frame of the client that it names, and only its answer is taken
+ * for one.
+ */
+#include "perf/query.h"
+
+#include <string.h>
+
+#include <rte_ip.h>
+#include <rte_udp.h>
+
+#include "tests/test.h"
+
+struct headers {
+	struct rte_ether_hdr eth;
+	struct rte_ipv4_hdr ip;
+	struct rte_udp_hdr udp;
+};
+
+static struct flx_query query;
+static struct rte_mbuf mbuf;
+static uint8_t buffer[RTE_PKTMBUF_HEADROOM + 256];
+static const struct flx_port port = {.mac = {{2, 0, 0, 0, 0, 1}}};
+
+static struct headers *write_query(uint32_t client, bool counted)
+{
+	query.clients = 1000;
+	query.counted = counted;
+	flx_query_make(&query, &port, RTE_BE32(RTE_IPV4(198, 18, 0, 1)), 7000);
+	mbuf = (struct rte_mbuf){.buf_addr = buffer, .buf_len = sizeof(buffer)};
+	flx_query_write(&query, &mbuf, client);
+	return rte_pktmbuf_mtod(&mbuf, struct headers *);
+}
+
+/* As a fabric answers: from where it was sent to, with @count before it. */
+static void answer(const char *count)
+{
+	struct headers *headers = rte_pktmbuf_mtod(&mbuf, struct headers *);
+	size_t size = strlen(count);
+	uint8_t *payload = (uint8_t *)(headers + 1);
+	rte_be32_t ip = headers->ip.src_addr;
+	rte_be16_t udp = headers->udp.src_port;
+
+	memmove(payload + size, payload, mbuf.data_len - sizeof(*headers));
+	memcpy(payload, count, size);
+	mbuf.data_len = (uint16_t)(mbuf.data_len + size);
+	headers->ip.src_addr = headers->ip.dst_addr;
+	headers->ip.dst_addr = ip;
+	headers->udp.src_port = headers->udp.dst_port;
+	headers->udp.dst_port = udp;
+	headers->udp.dgram_len =
+		rte_cpu_to_be_16((uint16_t)(rte_be_to_cpu_16(headers->udp.dgram_len) + size));
+}
+
+static void test_query_has_right_check_sums_for_every_client(void)
+{
+	static const uint32_t clients[] = {0, 1, 255, 256, 999, 65535, 65536, 1 << 20};
+
+	for (size_t i = 0; i < sizeof(clients) / sizeof(clients[0]); i++) {
+		struct headers *headers = write_query(clients[i], true);
+
+		CU_ASSERT_EQUAL(mbuf.data_len, 60);
+		CU_ASSERT_EQUAL(headers->ip.src_addr, flx_query_ip(clients[i]));
+		CU_ASSERT_EQUAL(rte_raw_cksum(&headers->ip, sizeof(headers->ip)), 0xffff);
+		CU_ASSERT_EQUAL(rte_ipv4_udptcp_cksum_verify(&headers->ip, &headers->udp), 0);
+	}
+}
+
+static void test_query_knows_its_answers(void)
+{
+	static const struct {
+		const char *text;
+		uint32_t count;
+	} counts[] = {{"1 ", 1}, {"42 ", 42}, {"4294967295 ", UINT32_MAX}};
+	struct flx_query_answer found;
+
+	for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
+		write_query(7, true);
+		answer(counts[i].text);
+		CU_ASSERT_TRUE(flx_query_read(&query, &mbuf, &found));
+		CU_ASSERT_EQUAL(found.client, 7);
+		CU_ASSERT_EQUAL(found.count, counts[i].count);
+	}
+	write_query(999, false);
+	answer("");
+	CU_ASSERT_TRUE(flx_query_read(&query, &mbuf, &found));
+	CU_ASSERT_EQUAL(found.client, 999);
+}
+
+static void test_query_refuses_what_is_no_answer(void)
+{
+	static const char *const counts[] = {"", "1", "x ", "1  ", "4294967296 ", " 1"};
+	struct flx_query_answer found;
+	struct headers *headers;
+
+	for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
+		write_query(7, true);
+		answer(counts[i]);
+		CU_ASSERT_FALSE(flx_query_read(&query, &mbuf, &found));
+	}
+	/* Itself, come back as it was sent. */
+	write_query(7, false);
+	CU_ASSERT_FALSE(flx_query_read(&query, &mbuf, &found));
+	/* A client that there is not. */
+	write_query(1000, false);
+	answer("");
+	CU_ASSERT_FALSE(flx_query_read(&query, &mbuf, &found));
+	/* A byte of its data changed; a length that is not the frame's; cut short. */
+	headers = write_query(7, false);
+	answer("");
+	((uint8_t *)(headers + 1))[17] ^= 1;
+	CU_ASSERT_FALSE(flx_query_read(&query, &mbuf, &found));
+	headers = write_query(7, false);
+	answer("");
+	headers->udp.dgram_len = RTE_BE16(25);
+	CU_ASSERT_FALSE(flx_query_read(&query, &mbuf, &found));
+	write_query(7, false);
+	answer("");
+	mbuf.data_len = 59;
+	CU_ASSERT_FALSE(flx_query_read(&query, &mbuf, &found));
+}
+
+int main(void)
+{
+	static const struct flx_test tests[] = {
+		FLX_TEST(test_query_has_right_check_sums_for_every_client),
+		FLX_TEST(test_query_knows_its_answers),
+		FLX_TEST(test_query_refuses_what_is_no_answer),
+		{0},
+	};
+
+	return flx_test_main("query", tests);
+}
