@@ -150,7 +150,8 @@ static void draw_zero(const struct picture *picture)
 		return;
 	x = x_of(picture, picture->conf->zero_us);
 	line(picture, x, TOP, x, picture->bottom, "class=\"zero\"");
-	label(picture, x + 6, TOP + 14, "class=\"note\"", picture->conf->zero);
+	/* At the foot, where a worker that is of interest is not. */
+	label(picture, x + 6, TOP + LOAD_HEIGHT - 8, "class=\"note\"", picture->conf->zero);
 }
 
 /* ------------------------------------------------------------------------------------------ panels */
@@ -330,7 +331,8 @@ static void open_picture(const struct picture *picture)
 		"height=\"%.0f\">\n<style>\n",
 		WIDTH, picture->bottom + 52, WIDTH, picture->bottom + 52);
 	fputs("text{font:12px sans-serif;fill:#333}.title{font-size:16px;font-weight:bold}\n"
-	      ".head{font-weight:bold;fill:#555}.note{font-style:italic}\n"
+	      ".head{font-weight:bold;fill:#555}\n"
+	      ".note{font-style:italic;paint-order:stroke;stroke:#fff;stroke-width:4px}\n"
 	      ".right{text-anchor:end}.middle{text-anchor:middle}\n"
 	      ".grid{stroke:#e4e4e4}.axis{stroke:#888}.zero{stroke:#333;stroke-dasharray:4 3}\n"
 	      ".load{fill:none;stroke-width:1.8;stroke-linejoin:round}\n"

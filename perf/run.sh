@@ -63,6 +63,17 @@ echo "== the context store, 64-byte contexts, 8-byte keys, beside cds_lfht and r
 [ "$mib" -gt 1024 ] || echo "10 M contexts: ordinary pages, for want of memory"
 build/perf/bench_ctx $check || status=1
 
+echo "== how slices move, and how load is spread (fewer and shorter runs than by hand)"
+build/perf/bench_sched "${memory[@]}" $check --runs 2 move skew cost scale oversubscribed || status=1
+build/perf/bench_sched "${memory[@]}" $check --runs 1 --duration 10 zipf calm || status=1
+if [ "$(id -u)" -ne 0 ]; then
+	echo "idle: skipped: needs root for a veth pair and af_packet"
+elif ! unshare --net --mount true 2>/dev/null; then
+	echo "idle: skipped: no namespaces of our own here (a chroot or container forbids them)"
+else
+	unshare --net --mount perf/idle.sh $check --runs 2 --count 50 || status=1
+fi
+
 echo "== testpmd on a looped ring port, one core: what moving frames costs there"
 perf/testpmd_ring.sh
 

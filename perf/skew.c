@@ -31,8 +31,8 @@
  */
 #define WINDOW_MS 10
 /* What the picture shows. */
-#define SHOWN_BEFORE_US 50000
-#define SHOWN_AFTER_US	150000
+#define SHOWN_BEFORE_US 30000
+#define SHOWN_AFTER_US	120000
 
 struct skew {
 	const char *name;
@@ -114,7 +114,7 @@ static int draw(const struct skew *skew, const struct flx_sched *sched, uint64_t
 	FILE *out = fopen(skew->settings->svg, "w");
 	bool good;
 
-	snprintf(title, sizeof(title), "Two workers, a demand of %.1f", skew->workers);
+	snprintf(title, sizeof(title), "A demand of %.1f workers on two", skew->workers);
 	if (out)
 		flx_timeline_print(&sched->history, &conf, out);
 	good = out && !ferror(out);
