@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * peer_dsw - DPDK's distributed software scheduler under a load that makes it migrate flows.
+ * peer_dsw - DPDK's distributed software scheduler at the job of relay.h, under a load that it migrates for.
  *
- * Two lcores, one atomic queue, events that go round for ever with a flow that is drawn anew each time,
- * out of 64 hot ones of 1,024. Every few milliseconds the hot ones are others, that are all at one
- * lcore: dsw then brings some to the other, since it wants no load of one that is above 70 % and far
- * above another's.
+ * Two lcores, three atomic queues, the last of which only the second lcore serves; as many events go round
+ * as messages there, each stage with a context of the event's key, in rte_hash, that it updates. dsw moves
+ * flows only from a lcore that is above 70 % to one that is far below: so each event draws a new key
+ * whenever it has been round, out of 64 hot ones of 1,024, which every few milliseconds are others, all at
+ * one lcore.
  */
 #pragma once
 
@@ -18,8 +19,9 @@ struct flx_dsw_conf {
 };
 
 struct flx_dsw_found {
-	double migration_us; /* from pause to end, of a flow, on average; by dsw's own account */
-	double per_sec;	     /* events handled */
+	double p50_us; /* from pause to end, of a flow; by dsw's own account, per millisecond */
+	double mean_us;
+	double per_sec;	     /* events handled, each stage counts */
 	uint64_t migrations; /* flows */
 };
 

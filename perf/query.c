@@ -88,15 +88,17 @@ void flx_query_write(const struct flx_query *query, struct rte_mbuf *mbuf, uint3
 bool flx_query_read(const struct flx_query *query, const struct rte_mbuf *mbuf,
 		    struct flx_query_answer *answer)
 {
-	const struct headers *headers = rte_pktmbuf_mtod(mbuf, const struct headers *);
-	const uint8_t *payload = (const uint8_t *)(headers + 1);
-	uint32_t size = mbuf->data_len - (uint32_t)sizeof(*headers), at = 0;
+	const uint8_t *data = rte_pktmbuf_mtod(mbuf, const uint8_t *), *payload;
+	uint32_t size = mbuf->data_len - (uint32_t)sizeof(struct headers), at = 0;
+	struct headers headers; /* a copy: counts of any length leave it unaligned */
 	uint64_t count = 0;
 
-	answer->client = rte_be_to_cpu_32(headers->ip.dst_addr) - ip_of(0);
+	memcpy(&headers, data, sizeof(headers));
+	payload = data + sizeof(headers);
+	answer->client = rte_be_to_cpu_32(headers.ip.dst_addr) - ip_of(0);
 	if (mbuf->data_len < FRAME_SIZE || answer->client >= query->clients ||
-	    headers->udp.dst_port != RTE_BE16(CLIENT_PORT) ||
-	    headers->udp.dgram_len != rte_cpu_to_be_16((uint16_t)(sizeof(headers->udp) + size)))
+	    headers.udp.dst_port != RTE_BE16(CLIENT_PORT) ||
+	    headers.udp.dgram_len != rte_cpu_to_be_16((uint16_t)(sizeof(headers.udp) + size)))
 		return false;
 	if (query->counted) {
 		while (at < size && payload[at] >= '0' && payload[at] <= '9')
@@ -106,5 +108,5 @@ bool flx_query_read(const struct flx_query *query, const struct rte_mbuf *mbuf,
 	}
 	answer->count = (uint32_t)count;
 	return size - at == PAYLOAD_SIZE &&
-	       memcmp(payload + at, query->frame + sizeof(*headers), PAYLOAD_SIZE) == 0;
+	       memcmp(payload + at, query->frame + sizeof(headers), PAYLOAD_SIZE) == 0;
 }

@@ -3,12 +3,12 @@
 
 #include <stdatomic.h>
 
-/* What a message carries, in place of what the client wrote. */
+/* What a message carries, in place of what the client wrote; a datagram is aligned to nothing. */
 struct item {
 	rte_be32_t client;
 	uint32_t number; /* by "first" */
 	uint32_t lap;	 /* by "third"; 0: it has not been round yet */
-};
+} __attribute__((packed));
 
 struct state {
 	uint32_t number;

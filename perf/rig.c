@@ -5,7 +5,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-#define FABRIC_IP RTE_IPV4(198, 18, 0, 1)
+#define FABRIC_IP 0xc6120001u /* 198.18.0.1 */
 /* What is under way takes some milliseconds to come to its end. */
 #define DRAIN_MS 1000
 

@@ -27,7 +27,7 @@ static struct headers *write_query(uint32_t client, bool counted)
 {
 	query.clients = 1000;
 	query.counted = counted;
-	flx_query_make(&query, &port, RTE_BE32(RTE_IPV4(198, 18, 0, 1)), 7000);
+	flx_query_make(&query, &port, RTE_BE32(0xc6120001), 7000);
 	mbuf = (struct rte_mbuf){.buf_addr = buffer, .buf_len = sizeof(buffer)};
 	flx_query_write(&query, &mbuf, client);
 	return rte_pktmbuf_mtod(&mbuf, struct headers *);
