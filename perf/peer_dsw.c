@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include <rte_cycles.h>
+#include <rte_dev.h>
 #include <rte_eal.h>
 #include <rte_eventdev.h>
 #include <rte_hash.h>
@@ -124,7 +125,6 @@ static int start_eal(const struct flx_dsw_conf *conf)
 			     "--no-pci",
 			     "--no-shconf",
 			     "--no-telemetry",
-			     "--vdev=event_dsw0",
 			     "--main-lcore=" MAIN_LCORE,
 			     "--log-level=*:error",
 			     lcores,
@@ -305,7 +305,8 @@ int flx_peer_dsw(const void *argument, void *found)
 
 	if (error)
 		return error;
-	if (rte_event_dev_count() == 0)
+	/* Not by --vdev: EAL would not start where the driver is not installed. */
+	if (rte_eal_hotplug_add("vdev", "event_dsw0", "") || rte_event_dev_count() == 0)
 		return -ENOTSUP;
 	error = start_device(conf);
 	if (error)
