@@ -362,6 +362,7 @@ static void withdraw(struct flx_migrate *migrate, struct flx_move *move, uint32_
 
 	set_flags(migrate, request->to, request, FLX_SLICE_DEPARTED);
 	clear_bit(&migrate->worker[request->from].mover->outgoing, number);
+	move->times.ended_tsc = now_tsc;
 	enter(move, FLX_MOVE_UNDONE, now_tsc);
 }
 
@@ -579,6 +580,7 @@ void flx_migrate_drained(struct flx_migrate *migrate, uint32_t index, uint32_t n
 	move->times.parked_count = parking->count;
 	move->times.parked_tsc = parking->since_tsc;
 	move->times.drained_tsc = now_tsc;
+	move->times.ended_tsc = now_tsc;
 	parking->turn = 0;
 	parking->count = 0;
 	parking->since_tsc = 0;

@@ -136,6 +136,7 @@ struct flx_move_times {
 	uint64_t handed_tsc;
 	uint64_t parked_tsc;  /* the first message that had to wait */
 	uint64_t drained_tsc; /* none waits any more */
+	uint64_t ended_tsc;
 	uint64_t parked_count;
 };
 

@@ -310,11 +310,11 @@ static void end_slices(struct flx_sched *sched, const struct flx_move_request *r
 }
 
 static void note_move(struct flx_sched *sched, const struct flx_move_request *request,
-		      const struct flx_move_times *times, bool undone, uint64_t now_us)
+		      const struct flx_move_times *times, bool undone)
 {
 	const struct flx_history_move move = {
 		.begun_us = us_of(sched, times->requested_tsc),
-		.ended_us = now_us,
+		.ended_us = us_of(sched, times->ended_tsc),
 		.pause_us = times->parked_tsc
 				    ? (uint32_t)((times->drained_tsc - times->parked_tsc) /
 						 (sched->tsc_hz / 1000000))
@@ -340,7 +340,7 @@ static void end_moves(struct flx_sched *sched, uint64_t now_us)
 	enum flx_move_state state;
 
 	while ((state = flx_migrate_reap(sched->migrate, &request, &times)) != FLX_MOVE_FREE) {
-		note_move(sched, &request, &times, state == FLX_MOVE_UNDONE, now_us);
+		note_move(sched, &request, &times, state == FLX_MOVE_UNDONE);
 		if (request.kind == FLX_MOVE_BUCKETS) {
 			flx_reta_moved(&sched->reta, &request);
 			sched->counts.bucket_moves++;
