@@ -255,10 +255,11 @@ static int await(void *argument, struct flx_answer *answer)
 	struct flx_sched *sched = waiting->sched;
 	uint64_t us = (rte_rdtsc() - waiting->begun_tsc) / (sched->tsc_hz / 1000000);
 	uint32_t left;
-	bool under_way;
+	bool under_way, failed;
 
 	flx_sched_lock(sched);
 	under_way = sched->order.under_way;
+	failed = sched->order.failed;
 	left = sched->order.left;
 	flx_sched_unlock(sched);
 	if (under_way && us < ORDER_WAIT_US)
@@ -269,6 +270,13 @@ static int await(void *argument, struct flx_answer *answer)
 					 " slices are still under way after "
 					 "%.1f s, and go on; flx sched says how it stands",
 					 left, waiting->count, (double)us / 1e6);
+	if (failed)
+		return flx_answer_refuse(
+			answer, -EIO,
+			"a worker does not end its turn, so %" PRIu32 " of %" PRIu32
+			" slices stay where they are; flx run says which worker, and "
+			"what runs there",
+			left, waiting->count);
 	fprintf(answer->out, "%" PRIu32 " slices run on worker %" PRIu32 " now\n", waiting->count,
 		waiting->to);
 	return FLX_ANSWER_DONE;

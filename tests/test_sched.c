@@ -151,6 +151,7 @@ static void turn(uint32_t turns, uint32_t still)
 			if (still & 1u << w)
 				continue;
 			counts->shorts++; /* its queue was found empty */
+			world.shared.workers[w]->now_tsc = now_tsc;
 			flx_worker_turn(world.shared.workers[w]);
 		}
 }
@@ -298,7 +299,7 @@ static void test_sched_names_who_holds_a_move_up(void)
 	flx_sched_tick(&sched, now_tsc);
 	turn(20, 1u << 2); /* worker 2 does not end its turn */
 	atomic_store(&world.shared.workers[2]->pulse.fluxion, FLX_FLUXION_FIRST + PAIR);
-	now_tsc = rte_rdtsc() + 4 * FLX_SCHED_STUCK_US / 5 * US;
+	now_tsc += 4 * FLX_SCHED_STUCK_US / 5 * US;
 	flx_sched_tick(&sched, now_tsc);
 	CU_ASSERT_FALSE(flx_sched_take_stuck(&sched, &stuck));
 	now_tsc += FLX_SCHED_STUCK_US * US;
@@ -317,6 +318,35 @@ static void test_sched_names_who_holds_a_move_up(void)
 	for (uint32_t i = 0; i < 30; i++)
 		run(1);
 	CU_ASSERT_EQUAL(owned(PAIR, 1), FLX_SLICES);
+	settle();
+	end();
+}
+
+static void test_sched_takes_back_a_move_that_a_worker_holds_up(void)
+{
+	bool all[FLX_SLICES];
+
+	begin(WORKERS, FLX_SCHED_OFF);
+	memset(all, true, sizeof(all));
+	CU_ASSERT_EQUAL(flx_sched_order(&sched, PAIR, all, 1), 0);
+	flx_sched_tick(&sched, now_tsc);
+	turn(20, 1u << 1); /* the target does not end its turn */
+	now_tsc += FLX_SCHED_UNDO_US * US;
+	flx_sched_tick(&sched, now_tsc);
+	turn(20, 1u << 1);
+	flx_sched_tick(&sched, now_tsc);
+	CU_ASSERT_EQUAL(flx_migrate_under_way(&world.shared.migrate), 0);
+	CU_ASSERT_TRUE(sched.order.failed);
+	CU_ASSERT_FALSE(sched.order.under_way);
+	CU_ASSERT(sched.counts.undone >= 2);
+	CU_ASSERT_EQUAL(sched.counts.slices, 0);
+	for (uint32_t w = 0; w < WORKERS; w++)
+		CU_ASSERT_EQUAL(owned(PAIR, w), w == 2 ? 170 : 171);
+	/* When it goes on, so does the next order. */
+	CU_ASSERT_EQUAL(flx_sched_order(&sched, PAIR, all, 1), 0);
+	run(20);
+	CU_ASSERT_EQUAL(owned(PAIR, 1), FLX_SLICES);
+	CU_ASSERT_FALSE(sched.order.failed);
 	settle();
 	end();
 }
@@ -379,6 +409,7 @@ int main(void)
 		FLX_TEST(test_sched_leaves_pinned_slices_alone),
 		FLX_TEST(test_sched_uses_as_many_workers_as_the_load_asks_for),
 		FLX_TEST(test_sched_names_who_holds_a_move_up),
+		FLX_TEST(test_sched_takes_back_a_move_that_a_worker_holds_up),
 		FLX_TEST(test_sched_brings_flows_to_their_slices),
 		FLX_TEST(test_sched_goes_without_a_table_that_cannot_be_written),
 		{0},
