@@ -292,7 +292,8 @@ static bool queue_passed(const struct flx_migrate *migrate, const struct flx_mov
 {
 	const struct flx_rx_counts *rx = migrate->worker[move->request.from].rx[move->request.of];
 
-	return rx->shorts != move->shorts ||
+	return atomic_load_explicit(migrate->ends, memory_order_relaxed) ||
+	       rx->shorts != move->shorts ||
 	       rx->received - move->received >= migrate->port[move->request.of].rx_descs;
 }
 

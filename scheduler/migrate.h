@@ -216,6 +216,7 @@ struct flx_migrate {
 	struct flx_routes *routes;
 	struct flx_lane *lanes; /* from * worker_count + to */
 	_Atomic uint64_t *epoch;
+	const _Atomic uint32_t *ends; /* not 0: RX queues are not polled any more, nor waited for */
 	uint32_t worker_count;
 	uint32_t port_count;
 	const struct flx_migrate_port *port; /* by port */
