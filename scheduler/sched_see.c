@@ -9,6 +9,8 @@
  * it said last.
  */
 #define STALE_WINDOWS 8
+/* Ticks of which one looks at all slices whatever is to be decided: which of them rest no more. */
+#define SLICES_EVERY 8
 
 const char *flx_sched_mode_name(enum flx_sched_mode mode)
 {
@@ -85,14 +87,20 @@ static bool park_rests(const struct flx_sched *sched, uint64_t now_us)
 	return false;
 }
 
-static void see(struct flx_sched *sched, uint64_t now_tsc)
+/* Whether a plan of this kind was made without a look at any slice. */
+static bool needs_no_slices(const struct flx_policy_plan *plan)
+{
+	return plan->verdict == FLX_POLICY_CALM || plan->verdict == FLX_POLICY_ALONE ||
+	       plan->verdict == FLX_POLICY_EVEN || plan->verdict == FLX_POLICY_UNSTEADY ||
+	       plan->verdict == FLX_POLICY_NOBODY;
+}
+
+void flx_sched_decide(struct flx_sched *sched, uint64_t now_tsc)
 {
 	uint64_t now_us = flx_sched_us(sched, now_tsc);
 
 	for (uint32_t w = 0; w < sched->worker_count; w++)
 		see_worker(sched, w, now_tsc);
-	for (uint32_t g = 0; g < sched->registry->group_count; g++)
-		see_slices(sched, g, now_us);
 	sched->view = (struct flx_policy_view){
 		.worker_count = sched->worker_count,
 		.group_count = sched->registry->group_count,
@@ -103,11 +111,16 @@ static void see(struct flx_sched *sched, uint64_t now_tsc)
 		.workers_max = sched->workers_max,
 		.park_rests = park_rests(sched, now_us),
 	};
-}
-
-void flx_sched_decide(struct flx_sched *sched, uint64_t now_tsc)
-{
-	see(sched, now_tsc);
+	/*
+	 * Loads of slices lie in the caches of their owners: thousands of lines to fetch. Most
+	 * ticks need none of them, and what slices were at the last look says which.
+	 */
+	if (sched->counts.decisions++ % SLICES_EVERY) {
+		flx_policy_decide(&sched->plan, &sched->view, sched->room);
+		if (needs_no_slices(&sched->plan))
+			return;
+	}
+	for (uint32_t g = 0; g < sched->registry->group_count; g++)
+		see_slices(sched, g, now_us);
 	flx_policy_decide(&sched->plan, &sched->view, sched->room);
-	sched->counts.decisions++;
 }
