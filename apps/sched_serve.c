@@ -299,7 +299,7 @@ static int order(struct flx_sched *sched, const struct flx_request *request, str
 	if (why)
 		return flx_answer_refuse(answer, -EINVAL, "%s: %s; give a worker, 0..%" PRIu32,
 					 request->word[2], why, sched->worker_count - 1);
-	rc = flx_sched_order(sched, chosen->group, chosen->wanted, (uint32_t)*to);
+	rc = flx_sched_order(sched, chosen->group, chosen->wanted, (uint32_t)*to, rte_rdtsc());
 	if (rc == -EBUSY)
 		return flx_answer_refuse(answer, rc,
 					 "another order is under way; wait until flx sched shows "

@@ -175,9 +175,9 @@ static void end_slices(struct flx_sched *sched, const struct flx_move_request *r
 		flx_rest_moved(&sched->rests[index], &flx_rest_slice, now_us, request->from,
 			       request->to);
 	}
-	/* Trying again would only wait again. */
+	/* The worker may only have lost its CPU for a moment, or have left a long turn by now. */
 	if (undone && sched->order.under_way && sched->order.group == request->of &&
-	    sched->order.to == request->to) {
+	    sched->order.to == request->to && now_us - sched->order.begun_us > FLX_SCHED_ORDER_US) {
 		sched->order.under_way = false;
 		sched->order.failed = true;
 	}

@@ -42,6 +42,8 @@
  * handler that takes its time undoes what it delays; longer only keeps the place of a move.
  */
 #define FLX_SCHED_UNDO_US 50000
+/* What an operator has ordered is tried again until then: a person waits for it. */
+#define FLX_SCHED_ORDER_US 1000000
 
 enum flx_sched_mode {
 	FLX_SCHED_AUTO = 0,
@@ -85,6 +87,7 @@ struct flx_sched_order {
 	bool under_way;
 	bool failed;   /* a worker has held it up for too long */
 	uint32_t left; /* slices that are not there yet */
+	uint64_t begun_us;
 	bool wanted[FLX_SLICES];
 };
 
@@ -185,12 +188,14 @@ void flx_sched_decide(struct flx_sched *sched, uint64_t now_tsc);
 /*
  * flx_sched_order - move slices of @group to worker @to, all that are there to be moved
  * @wanted: FLX_SLICES of them
+ * What a worker holds up is taken back and tried again, for FLX_SCHED_ORDER_US.
  *
  * 0; -EBUSY: an order is under way; -EINVAL: @group has no slices, or none of those, or there is no
  * such worker. It is over when sched->order.under_way is false. Pinned ones are moved too; slices
  * that move by themselves first end that. Context: under the lock.
  */
-int flx_sched_order(struct flx_sched *sched, uint32_t group, const bool *wanted, uint32_t to);
+int flx_sched_order(struct flx_sched *sched, uint32_t group, const bool *wanted, uint32_t to,
+		    uint64_t now_tsc);
 
 /*
  * flx_sched_pin - slices of @group that are @wanted are moved by orders only, or (@pin false) again by

@@ -53,7 +53,8 @@ void flx_sched_carry_out(struct flx_sched *sched, uint64_t now_tsc)
 		order->under_way = false;
 }
 
-int flx_sched_order(struct flx_sched *sched, uint32_t group, const bool *wanted, uint32_t to)
+int flx_sched_order(struct flx_sched *sched, uint32_t group, const bool *wanted, uint32_t to,
+		    uint64_t now_tsc)
 {
 	struct flx_sched_order *order = &sched->order;
 	uint32_t found = 0;
@@ -67,7 +68,11 @@ int flx_sched_order(struct flx_sched *sched, uint32_t group, const bool *wanted,
 	if (!found)
 		return -EINVAL;
 	*order = (struct flx_sched_order){
-		.group = (uint16_t)group, .to = (uint8_t)to, .under_way = true};
+		.group = (uint16_t)group,
+		.to = (uint8_t)to,
+		.under_way = true,
+		.begun_us = flx_sched_us(sched, now_tsc),
+	};
 	memcpy(order->wanted, wanted, sizeof(order->wanted));
 	/* It may not own anything otherwise. */
 	if (sched->worker[to].state != FLX_POLICY_ACTIVE)

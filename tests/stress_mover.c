@@ -112,7 +112,7 @@ static void order(struct flx_random *random)
 		wanted[s] = flx_random_chance(random, pct);
 	flx_sched_lock(&sched);
 	(void)flx_sched_order(&sched, choose_group(random), wanted,
-			      flx_random_below(random, stress_settings.workers));
+			      flx_random_below(random, stress_settings.workers), rte_rdtsc());
 	flx_sched_unlock(&sched);
 	flx_sched_poke(&sched);
 }

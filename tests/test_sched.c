@@ -196,8 +196,8 @@ static void test_sched_carries_out_an_order(void)
 	memset(all, true, sizeof(all));
 	some[5] = some[6] = true;
 	CU_ASSERT_EQUAL(flx_sched_pin(&sched, PAIR, some, true), 2);
-	CU_ASSERT_EQUAL(flx_sched_order(&sched, PAIR, all, 1), 0);
-	CU_ASSERT_EQUAL(flx_sched_order(&sched, PAIR, all, 2), -EBUSY);
+	CU_ASSERT_EQUAL(flx_sched_order(&sched, PAIR, all, 1, now_tsc), 0);
+	CU_ASSERT_EQUAL(flx_sched_order(&sched, PAIR, all, 2, now_tsc), -EBUSY);
 	run(20);
 	CU_ASSERT_FALSE(sched.order.under_way);
 	CU_ASSERT_EQUAL(sched.order.left, 0);
@@ -205,15 +205,15 @@ static void test_sched_carries_out_an_order(void)
 	CU_ASSERT_EQUAL(owned(FLOW, 1), 171); /* as they were */
 	CU_ASSERT_EQUAL(sched.counts.slices, FLX_SLICES - 171);
 	/* The one slice of a group with one context. */
-	CU_ASSERT_EQUAL(flx_sched_order(&sched, SINGLE, all, 2), 0);
+	CU_ASSERT_EQUAL(flx_sched_order(&sched, SINGLE, all, 2, now_tsc), 0);
 	run(3);
 	CU_ASSERT_FALSE(sched.order.under_way);
 	CU_ASSERT_EQUAL(flx_route_owner(&world.shared.routes->route[SINGLE],
 					world.registry.group[SINGLE].slice),
 			2);
-	CU_ASSERT_EQUAL(flx_sched_order(&sched, LOCAL, all, 2), -EINVAL);
-	CU_ASSERT_EQUAL(flx_sched_order(&sched, PAIR, all, WORKERS), -EINVAL);
-	CU_ASSERT_EQUAL(flx_sched_order(&sched, GROUPS, all, 1), -EINVAL);
+	CU_ASSERT_EQUAL(flx_sched_order(&sched, LOCAL, all, 2, now_tsc), -EINVAL);
+	CU_ASSERT_EQUAL(flx_sched_order(&sched, PAIR, all, WORKERS, now_tsc), -EINVAL);
+	CU_ASSERT_EQUAL(flx_sched_order(&sched, GROUPS, all, 1, now_tsc), -EINVAL);
 	settle();
 	end();
 }
@@ -294,7 +294,7 @@ static void test_sched_names_who_holds_a_move_up(void)
 
 	begin(WORKERS, FLX_SCHED_OFF);
 	memset(all, true, sizeof(all));
-	CU_ASSERT_EQUAL(flx_sched_order(&sched, PAIR, all, 1), 0);
+	CU_ASSERT_EQUAL(flx_sched_order(&sched, PAIR, all, 1, now_tsc), 0);
 	now_tsc += FLX_SCHED_TICK_US * US;
 	flx_sched_tick(&sched, now_tsc);
 	turn(20, 1u << 2); /* worker 2 does not end its turn */
@@ -328,22 +328,54 @@ static void test_sched_takes_back_a_move_that_a_worker_holds_up(void)
 
 	begin(WORKERS, FLX_SCHED_OFF);
 	memset(all, true, sizeof(all));
-	CU_ASSERT_EQUAL(flx_sched_order(&sched, PAIR, all, 1), 0);
+	CU_ASSERT_EQUAL(flx_sched_order(&sched, PAIR, all, 1, now_tsc), 0);
 	flx_sched_tick(&sched, now_tsc);
 	turn(20, 1u << 1); /* the target does not end its turn */
 	now_tsc += FLX_SCHED_UNDO_US * US;
 	flx_sched_tick(&sched, now_tsc);
 	turn(20, 1u << 1);
 	flx_sched_tick(&sched, now_tsc);
-	CU_ASSERT_EQUAL(flx_migrate_under_way(&world.shared.migrate), 0);
-	CU_ASSERT_TRUE(sched.order.failed);
-	CU_ASSERT_FALSE(sched.order.under_way);
 	CU_ASSERT(sched.counts.undone >= 2);
 	CU_ASSERT_EQUAL(sched.counts.slices, 0);
 	for (uint32_t w = 0; w < WORKERS; w++)
 		CU_ASSERT_EQUAL(owned(PAIR, w), w == 2 ? 170 : 171);
+	/* It is tried again: the worker goes on. */
+	CU_ASSERT_TRUE(sched.order.under_way);
+	run(20);
+	CU_ASSERT_EQUAL(owned(PAIR, 1), FLX_SLICES);
+	CU_ASSERT_FALSE(sched.order.under_way);
+	CU_ASSERT_FALSE(sched.order.failed);
+	settle();
+	end();
+}
+
+static void test_sched_gives_an_order_up_that_a_worker_holds_up(void)
+{
+	bool all[FLX_SLICES];
+	uint64_t begun_tsc;
+
+	begin(WORKERS, FLX_SCHED_OFF);
+	memset(all, true, sizeof(all));
+	begun_tsc = now_tsc;
+	CU_ASSERT_EQUAL(flx_sched_order(&sched, PAIR, all, 1, now_tsc), 0);
+	while (sched.order.under_way && now_tsc < begun_tsc + 2 * FLX_SCHED_ORDER_US * US) {
+		now_tsc += FLX_SCHED_UNDO_US / 2 * US;
+		flx_sched_tick(&sched, now_tsc);
+		turn(20, 1u << 1);
+	}
+	CU_ASSERT_TRUE(sched.order.failed);
+	CU_ASSERT(now_tsc > begun_tsc + FLX_SCHED_ORDER_US * US);
+	for (uint32_t i = 0; i < 3; i++) { /* what was under way */
+		now_tsc += FLX_SCHED_UNDO_US * US;
+		flx_sched_tick(&sched, now_tsc);
+		turn(20, 1u << 1);
+	}
+	CU_ASSERT_EQUAL(flx_migrate_under_way(&world.shared.migrate), 0);
+	CU_ASSERT_EQUAL(sched.counts.slices, 0);
+	for (uint32_t w = 0; w < WORKERS; w++)
+		CU_ASSERT_EQUAL(owned(PAIR, w), w == 2 ? 170 : 171);
 	/* When it goes on, so does the next order. */
-	CU_ASSERT_EQUAL(flx_sched_order(&sched, PAIR, all, 1), 0);
+	CU_ASSERT_EQUAL(flx_sched_order(&sched, PAIR, all, 1, now_tsc), 0);
 	run(20);
 	CU_ASSERT_EQUAL(owned(PAIR, 1), FLX_SLICES);
 	CU_ASSERT_FALSE(sched.order.failed);
@@ -366,7 +398,7 @@ static void test_sched_brings_flows_to_their_slices(void)
 
 	begin(WORKERS, FLX_SCHED_AUTO);
 	memset(all, true, sizeof(all));
-	CU_ASSERT_EQUAL(flx_sched_order(&sched, FLOW, all, 1), 0);
+	CU_ASSERT_EQUAL(flx_sched_order(&sched, FLOW, all, 1, now_tsc), 0);
 	run(20);
 	CU_ASSERT_EQUAL(owned(FLOW, 1), FLX_SLICES);
 	for (uint32_t i = 0; i < 400; i++) {
@@ -388,7 +420,7 @@ static void test_sched_goes_without_a_table_that_cannot_be_written(void)
 	begin(WORKERS, FLX_SCHED_AUTO);
 	memset(all, true, sizeof(all));
 	write_result = -ENOTSUP;
-	CU_ASSERT_EQUAL(flx_sched_order(&sched, FLOW, all, 1), 0);
+	CU_ASSERT_EQUAL(flx_sched_order(&sched, FLOW, all, 1, now_tsc), 0);
 	for (uint32_t i = 0; i < 400; i++) {
 		rte_delay_us_block(FLX_RETA_SETTLE_US / 10);
 		run(1);
@@ -410,6 +442,7 @@ int main(void)
 		FLX_TEST(test_sched_uses_as_many_workers_as_the_load_asks_for),
 		FLX_TEST(test_sched_names_who_holds_a_move_up),
 		FLX_TEST(test_sched_takes_back_a_move_that_a_worker_holds_up),
+		FLX_TEST(test_sched_gives_an_order_up_that_a_worker_holds_up),
 		FLX_TEST(test_sched_brings_flows_to_their_slices),
 		FLX_TEST(test_sched_goes_without_a_table_that_cannot_be_written),
 		{0},
