@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * move - how a slice moves from one worker to another, for spin: design.md 4, scheduler/migrate.c.
+ * move - how a slice moves from one worker to another, for spin: design.md 4, scheduler/migrate_steps.c.
  *
  * Three workers (world.pml), each of which brings messages in. The slice S moves from A to B and,
  * when that has ended, back; what it handles it sends on to the slice Q, which must see the order.
@@ -17,7 +17,7 @@
  *	SLEEP		  a worker without work sleeps until it is woken
  *	MUTANT		  what is broken, from the list below; 0: nothing
  *
- * In migrate.c: a value of state[] is the one of struct flx_move.state with that name, and an
+ * In migrate_steps.c: a value of state[] is the one of struct flx_move.state with that name, and an
  * option of proctype move is what is done in that state once what it waits for has come, by the
  * source at the end of a turn or by the target at the begin of one. BACK_MARKED is BACK_VECTORS
  * after the target has marked; DONE and UNDONE are FREE here, since all that the control thread
