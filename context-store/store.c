@@ -57,6 +57,7 @@ static void start_clock(struct flx_store *store, const struct flx_store_conf *co
 	if (away > FLX_STORE_AWAY_MAX_S)
 		away = FLX_STORE_AWAY_MAX_S;
 	store->start_tick = tick + (away > 0 ? (uint32_t)away * FLX_TICKS_PER_SECOND : 0);
+	store->grow_again_tick = store->start_tick;
 }
 
 /* ---------------------------------------------------------------------------------------- opening */

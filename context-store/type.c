@@ -6,8 +6,9 @@
 
 #include "context-store/siphash.h"
 
-/* More records are mapped when fewer than this share of a step is free: time to do it. */
-#define GROW_SHARE 4
+/* See FLX_TYPE_AHEAD. */
+#define AHEAD_OF_READY	  8
+#define AHEAD_OF_CAPACITY 4
 
 static bool is_valid(const struct flx_context_type_conf *conf, const struct flx_type_shape *shape)
 {
@@ -272,27 +273,57 @@ int flx_type_map(struct flx_context_type *type, const struct flx_type_shape *sha
 	return 0;
 }
 
+static uint32_t larger(uint32_t a, uint32_t b)
+{
+	return a > b ? a : b;
+}
+
+uint32_t flx_type_step(uint32_t capacity, uint32_t limit, uint32_t ready, uint32_t free_count)
+{
+	uint32_t ahead = larger(ready / AHEAD_OF_READY, FLX_TYPE_AHEAD);
+
+	if (free_count > larger(ahead, capacity / AHEAD_OF_CAPACITY))
+		return 0;
+	ahead = larger(ahead, capacity);
+	return limit - ready < ahead ? limit - ready : ahead;
+}
+
+/* Backs records [@from, @to) of @node, and the index for as many. What was backed stays. */
+static int back_more(struct flx_context_type *type, const struct flx_type_shape *shape,
+		     uint32_t node, uint32_t from, uint32_t to)
+{
+	uint64_t ready = to - from;
+	int error;
+
+	for (uint32_t n = 0; n < shape->node_count; n++)
+		ready += type->slab.pool[n].ready - type->slab.pool[n].first;
+	error = back_blocks(type, shape, ready);
+	return error ? error : back_records(type, shape, node, from, to);
+}
+
 int flx_type_grow(struct flx_context_type *type, const struct flx_type_shape *shape, uint32_t node)
 {
 	struct flx_slab_pool *pool = &type->slab.pool[node];
-	uint32_t step = flx_type_share(type->capacity, shape->node_count);
-	uint32_t from = pool->ready - pool->first, to = pool->end - pool->first;
-	uint64_t ready = 0;
+	uint32_t capacity = flx_type_share(type->capacity, shape->node_count), step;
+	uint32_t from = pool->ready - pool->first;
 	int error;
 
-	if (type->single || from == to ||
-	    flx_slab_free_count(&type->slab, node) > step / GROW_SHARE)
+	if (type->single)
 		return 0;
-	to = to - from > step ? from + step : to;
-	for (uint32_t n = 0; n < shape->node_count; n++)
-		ready += type->slab.pool[n].ready - type->slab.pool[n].first;
-	error = back_blocks(type, shape, ready + (to - from));
-	if (!error)
-		error = back_records(type, shape, node, from, to);
+	step = flx_type_step(capacity, pool->end - pool->first, from,
+			     flx_slab_free_count(&type->slab, node));
+	if (step == 0)
+		return 0;
+	error = back_more(type, shape, node, from, from + step);
+	if (error && step > capacity) {
+		step = capacity;
+		error = back_more(type, shape, node, from, from + step);
+	}
 	if (error)
 		return error;
 	if (type->files)
-		flx_file_set(&type->files->node[node], type->file_type, FLX_FILE_READY, to);
-	flx_slab_extend(&type->slab, node, pool->first + to);
+		flx_file_set(&type->files->node[node], type->file_type, FLX_FILE_READY,
+			     from + step);
+	flx_slab_extend(&type->slab, node, pool->first + from + step);
 	return 1;
 }

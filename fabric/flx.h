@@ -326,10 +326,11 @@ struct flx_fluxion {
 		/* Fills a new context; zeroes when NULL. Must be pure. */
 		void (*init)(void *context);
 		/*
-		 * Contexts of the group at first; 0: 65,536. With a limit, their memory grows by as
-		 * many at a time, up to that; without (0), it never grows. Then new keys are
-		 * refused under ENOSPC; or, with evict, the context that was idle longest gives way,
-		 * or one nearly as long. Both need a key. `--contexts` overrides the numbers.
+		 * Contexts of the group at first; 0: 65,536. With a limit, their memory grows ahead
+		 * of need up to that, by as many at a time or, when they are more, by an eighth of
+		 * what there is (and by 4,096 at least); without (0), it never grows. Then new keys
+		 * are refused under ENOSPC; or, with evict, the context that was idle longest gives
+		 * way, or one nearly as long. Both need a key. `--contexts` overrides the numbers.
 		 */
 		uint32_t capacity;
 		uint32_t limit;

@@ -44,28 +44,31 @@ static uint32_t word_of(const struct flx_store *store, uint32_t node, enum flx_f
 	return value;
 }
 
+#define CAPACITY 30000
+#define LIMIT	 150000
+
 /* By a step at a time, ahead of need, to the limit and not beyond; and so again after a start. */
 static void test_store_grows_to_its_limit(void)
 {
 	for (uint32_t nodes = 0; nodes <= 3; nodes++) {
-		uint32_t share = nodes > 1 ? flx_type_share(5000, nodes) : 5000;
-		uint64_t total = nodes > 1 ? (uint64_t)share * nodes : 5000, made = 0;
+		uint32_t share = nodes > 1 ? flx_type_share(LIMIT, nodes) : LIMIT;
+		uint64_t total = nodes > 1 ? (uint64_t)share * nodes : LIMIT, made = 0;
 		struct flx_store_found found;
 		struct flx_store *store;
 
-		conf = test_type(1000);
-		conf.limit = 5000;
+		conf = test_type(CAPACITY);
+		conf.limit = LIMIT;
 		test_dir_clear();
 		store = nodes ? test_dir_open(&conf, 1, 1, nodes, &found) : test_open(&conf, 1);
 		CU_ASSERT_PTR_NOT_NULL_FATAL(store);
 		CU_ASSERT_FALSE(flx_store_keep(store));
 		/* Without a keeper, what was there at first. */
-		made = make(store, 0, 10000);
-		CU_ASSERT_TRUE(made >= 1000 && made < 1000 + FLX_NODES_MAX);
-		while (flx_store_keep(store)) {
-			uint64_t more = make(store, made, 10000);
+		made = make(store, 0, 2 * LIMIT);
+		CU_ASSERT_TRUE(made >= CAPACITY && made < CAPACITY + FLX_NODES_MAX);
+		while (flx_store_keep(store) && made < total) {
+			uint64_t more = make(store, made, 2 * LIMIT);
 
-			CU_ASSERT_TRUE(more > 0 && more <= 1000 + FLX_NODES_MAX);
+			CU_ASSERT_TRUE(more > 0 && more <= CAPACITY + FLX_NODES_MAX);
 			made += more;
 		}
 		CU_ASSERT_EQUAL(made, total);
@@ -79,7 +82,7 @@ static void test_store_grows_to_its_limit(void)
 			store = test_dir_open(&conf, 1, 1, nodes, &found);
 			CU_ASSERT_PTR_NOT_NULL_FATAL(store);
 			CU_ASSERT_EQUAL(found.contexts, total);
-			CU_ASSERT_EQUAL(make(store, 10000, 10001), 0);
+			CU_ASSERT_EQUAL(make(store, 2 * LIMIT, 2 * LIMIT + 1), 0);
 		}
 		flx_store_close(store);
 	}
@@ -88,27 +91,28 @@ static void test_store_grows_to_its_limit(void)
 /* Words say what was used, so that a start looks at no more; and growth goes on from there. */
 static void test_store_words_follow_what_is_used(void)
 {
+	const uint64_t most = CAPACITY / 10 * 9;
 	struct flx_store_found found;
 	struct flx_store *store;
 
-	conf = test_type(1000);
-	conf.limit = 5000;
+	conf = test_type(CAPACITY);
+	conf.limit = LIMIT;
 	test_dir_clear();
 	store = reopen(NULL, &found);
 	CU_ASSERT_TRUE(store->is_new);
-	CU_ASSERT_EQUAL(word_of(store, 0, FLX_FILE_READY), 1000);
+	CU_ASSERT_EQUAL(word_of(store, 0, FLX_FILE_READY), CAPACITY);
 	CU_ASSERT_EQUAL(word_of(store, 0, FLX_FILE_BUMP), 0);
-	CU_ASSERT_EQUAL(make(store, 0, 800), 800);
-	CU_ASSERT_TRUE(word_of(store, 0, FLX_FILE_BUMP) >= 800);
-	CU_ASSERT_TRUE(word_of(store, 0, FLX_FILE_BUMP) <= 800 + FLX_SLAB_BLOCK);
+	CU_ASSERT_EQUAL(make(store, 0, most), most);
+	CU_ASSERT_TRUE(word_of(store, 0, FLX_FILE_BUMP) >= most);
+	CU_ASSERT_TRUE(word_of(store, 0, FLX_FILE_BUMP) <= most + FLX_SLAB_BLOCK);
 	CU_ASSERT_TRUE(flx_store_keep(store));
-	CU_ASSERT_EQUAL(word_of(store, 0, FLX_FILE_READY), 2000);
-	CU_ASSERT_EQUAL(make(store, 800, 1700), 900);
+	CU_ASSERT_EQUAL(word_of(store, 0, FLX_FILE_READY), 2 * CAPACITY);
+	CU_ASSERT_EQUAL(make(store, most, 2 * most), most);
 	store = reopen(store, &found);
 	CU_ASSERT_FALSE(store->is_new);
-	CU_ASSERT_EQUAL(found.contexts, 1700);
-	CU_ASSERT_EQUAL(word_of(store, 0, FLX_FILE_READY), 2000);
-	CU_ASSERT_EQUAL(make(store, 1700, 9000), 300);
+	CU_ASSERT_EQUAL(found.contexts, 2 * most);
+	CU_ASSERT_EQUAL(word_of(store, 0, FLX_FILE_READY), 2 * CAPACITY);
+	CU_ASSERT_EQUAL(make(store, 2 * most, 2 * LIMIT), 2 * (CAPACITY - most));
 	flx_store_close(store);
 }
 
@@ -277,7 +281,7 @@ static void test_store_put(void)
 	for (key = 0; key < 250; key++) {
 		value = key + 1;
 		CU_ASSERT_FALSE(flx_store_put(store, store->type[0], (uint8_t *)&key,
-					     (uint8_t *)&value, 5));
+					      (uint8_t *)&value, 5));
 	}
 	CU_ASSERT_EQUAL(flx_store_put(store, store->type[0], (uint8_t *)&key, (uint8_t *)&value, 5),
 			-E2BIG);
