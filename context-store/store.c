@@ -108,21 +108,30 @@ static void number_types(struct flx_store *store, const struct flx_file_set *set
 		store->file_type[t] = flx_files_type(set, store->type[t]->name);
 }
 
+static int report_map(const struct flx_store *store, const struct flx_context_type *type, int error)
+{
+	if (error == -EBADMSG)
+		return flx_type_refuse_single(store->files.dir.path, type->name);
+	flx_error(
+		"contexts of '%s' (%u of %u bytes, key %u): %s; lower the capacity or the size, or "
+		"give the machine more memory",
+		type->name, type->capacity, type->layout.context_size, type->layout.key_size,
+		strerror(-error));
+	return error;
+}
+
+/* None begins before all are there. */
 static int map_types(struct flx_store *store, struct flx_file_set *set)
 {
 	for (uint32_t t = 0; t < store->type_count; t++) {
 		int error = flx_type_map(store->type[t], &store->shape, set,
 					 set ? (uint32_t)store->file_type[t] : 0);
 
-		if (error) {
-			flx_error("contexts of '%s' (%u of %u bytes, key %u): %s; lower the "
-				  "capacity or the size, or give the machine more memory",
-				  store->type[t]->name, store->type[t]->capacity,
-				  store->type[t]->layout.context_size,
-				  store->type[t]->layout.key_size, strerror(-error));
-			return error;
-		}
+		if (error)
+			return report_map(store, store->type[t], error);
 	}
+	for (uint32_t t = 0; t < store->type_count; t++)
+		flx_type_begin(store->type[t]);
 	return 0;
 }
 

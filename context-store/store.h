@@ -94,7 +94,7 @@ uint64_t flx_store_layout(void);
  * flx_store_open - open the store, or make it
  * 0; -errno after one flx_error, and then no file was changed, but for a directory made.
  * -EBUSY: another process runs on it; -EINVAL: it is another program's, damaged, or @conf is wrong;
- * -ENOMEM, -ENOSPC. Context: setup.
+ * -EBADMSG: a context that has no key is damaged; -ENOMEM, -ENOSPC. Context: setup.
  */
 int flx_store_open(struct flx_store **store, const struct flx_store_conf *conf);
 

@@ -186,16 +186,11 @@ static int map_nodes(struct flx_context_type *type, const struct flx_type_shape 
 		     const struct flx_slab_conf *conf)
 {
 	for (uint32_t n = 0; n < conf->node_count; n++) {
-		uint32_t ready = conf->node[n].ready - conf->node[n].first;
-		int error = back_records(type, shape, n, 0, ready);
+		int error =
+			back_records(type, shape, n, 0, conf->node[n].ready - conf->node[n].first);
 
 		if (error)
 			return error;
-		if (!type->files)
-			continue;
-		flx_file_set(&type->files->node[n], type->file_type, FLX_FILE_READY, ready);
-		flx_file_set(&type->files->node[n], type->file_type, FLX_FILE_TTL,
-			     type->layout.ttl_ticks);
 	}
 	return 0;
 }
@@ -218,24 +213,25 @@ static int make_index(struct flx_context_type *type, const struct flx_type_shape
 	return error;
 }
 
-/* The one record of a type without keys. What a kill cannot leave is counted, and begun anew. */
-static void make_single(struct flx_context_type *type)
+/* The one record of a type without keys; -EBADMSG: it is not what a kill can leave. */
+static int find_single(struct flx_context_type *type)
 {
 	struct flx_record *record = flx_slab_at(&type->slab, 0);
 
-	if (type->slab.pool[0].bump == 0) {
-		begin_records(type, 0, 1);
-	} else if (flx_record_verify(&type->layout, record) == FLX_RECORD_DAMAGED) {
-		atomic_fetch_add_explicit(&type->damaged, 1, memory_order_relaxed);
-		flx_warn("the one context of '%s' is damaged, and begins anew; restore a dump "
-			 "if it matters",
-			 type->name);
-		flx_record_begin(record);
-	}
-	if (!flx_record_live(record))
-		flx_record_assign(&type->layout, record,
-				  (uint32_t)flx_siphash13(type->seed, type->blank, 0), type->blank);
+	if (type->slab.pool[0].bump > 0 &&
+	    flx_record_verify(&type->layout, record) == FLX_RECORD_DAMAGED)
+		return -EBADMSG;
 	type->single = record;
+	return 0;
+}
+
+int flx_type_refuse_single(const char *path, const char *name)
+{
+	flx_error("%s: the one context of '%s' is damaged; restore a dump into another --store, or "
+		  "begin without it: copy the others with `flx ctx dump`, and make another --store "
+		  "of them with `flx ctx restore`",
+		  path, name);
+	return -EBADMSG;
 }
 
 int flx_type_map(struct flx_context_type *type, const struct flx_type_shape *shape,
@@ -267,10 +263,35 @@ int flx_type_map(struct flx_context_type *type, const struct flx_type_shape *sha
 	error = map_nodes(type, shape, &conf);
 	if (error)
 		return error;
-	if (type->layout.key_size)
-		return make_index(type, shape, &conf);
-	make_single(type);
-	return 0;
+	return type->layout.key_size ? make_index(type, shape, &conf) : find_single(type);
+}
+
+static void begin_words(struct flx_context_type *type, uint32_t node)
+{
+	struct flx_file *file = &type->files->node[node];
+	const struct flx_slab_pool *pool = &type->slab.pool[node];
+	uint32_t had;
+
+	if (!flx_file_get(file, type->file_type, FLX_FILE_TTL, &had))
+		flx_warn("contexts of '%s': the word ttl of node%u was damaged; the program's own "
+			 "is "
+			 "in its place; check the machine's memory and disk",
+			 type->name, node);
+	flx_file_set(file, type->file_type, FLX_FILE_READY, pool->ready - pool->first);
+	flx_file_set(file, type->file_type, FLX_FILE_TTL, type->layout.ttl_ticks);
+}
+
+void flx_type_begin(struct flx_context_type *type)
+{
+	for (uint32_t n = 0; type->files && n < type->slab.node_count; n++)
+		begin_words(type, n);
+	if (!type->single)
+		return;
+	if (type->slab.pool[0].bump == 0)
+		begin_records(type, 0, 1);
+	if (!flx_record_live(type->single))
+		flx_record_assign(&type->layout, type->single,
+				  (uint32_t)flx_siphash13(type->seed, type->blank, 0), type->blank);
 }
 
 static uint32_t larger(uint32_t a, uint32_t b)

@@ -50,10 +50,17 @@ void flx_type_free(struct flx_context_type *type);
 /*
  * flx_type_map - give @type its records, on @files (type number @file_type there) or, when NULL,
  * on memory of the process
- * As many as the files say are ready, or at first. 0; -errno, without a report.
+ * As many as the files say are ready, or at first. Writes nothing there. 0; -errno, without a report:
+ * -EBADMSG: the type's one context is damaged.
  */
 int flx_type_map(struct flx_context_type *type, const struct flx_type_shape *shape,
 		 struct flx_file_set *files, uint32_t file_type);
+
+/* flx_type_begin - the files of all types are found to be good: their words are of this run now */
+void flx_type_begin(struct flx_context_type *type);
+
+/* flx_type_refuse_single - an flx_error that says so of type @name of the store at @path; -EBADMSG */
+int flx_type_refuse_single(const char *path, const char *name);
 
 /*
  * flx_type_step - by how many records a node's share grows; 0: it need not, or has its limit

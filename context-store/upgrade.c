@@ -62,6 +62,8 @@ static int copy_type(struct flx_store *store, struct copying *copying, uint32_t 
 		}
 		store->upgraded += scan->source->version != conf->version;
 	}
+	if (scan->damaged && conf->key_size == 0)
+		return flx_type_refuse_single(store->files.dir.path, conf->name);
 	if (scan->damaged)
 		flx_warn("contexts of '%s': %" PRIu64 " damaged ones were not copied", conf->name,
 			 scan->damaged);

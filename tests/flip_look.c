@@ -201,10 +201,7 @@ static void check_scan(struct flx_store *store, const struct flx_store_found *fo
 		flx_scan_init(&scan, &records, 0);
 		while (flx_scan_next(&scan))
 			contexts++;
-		if (kinds[t].key_size)
-			damaged += scan.damaged;
-		else
-			damaged += store->type[t]->damaged;
+		damaged += scan.damaged;
 	}
 	if (contexts != found->contexts || damaged != found->damaged)
 		flip_fail("%" PRIu64 " contexts and %" PRIu64 " damaged by scan, %" PRIu64
@@ -248,14 +245,18 @@ enum flip_outcome flip_look(void)
 	return found.damaged ? FLIP_QUARANTINED : FLIP_HARMLESS;
 }
 
-void flip_view(void)
+int64_t flip_view(void)
 {
+	int64_t damaged = 0;
+
 	if (flx_view_open(&view, directory))
-		return;
+		return -1;
 	for (uint32_t t = 0; t < view.type_count; t++) {
 		flx_scan_init(&scan, &view.source[t], 0);
 		while (flx_scan_next(&scan))
 			;
+		damaged += (int64_t)scan.damaged;
 	}
 	flx_view_close(&view);
+	return damaged;
 }

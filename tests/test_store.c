@@ -3,6 +3,9 @@
 #include <errno.h>
 #include <time.h>
 
+#include "context-store/dump.h"
+#include "context-store/view.h"
+#include "tests/capture.h"
 #include "tests/store_dir.h"
 
 static struct flx_context_type_conf conf;
@@ -230,40 +233,105 @@ static void start_anew(void *context)
 	*(uint64_t *)context = 7;
 }
 
-/* A context without a key is one record; when it is damaged it begins anew, and is counted. */
+/* A context without a key is one record, on whichever node. */
+static const struct flx_context_type_conf *single_types(void)
+{
+	static struct flx_context_type_conf types[3];
+
+	types[0] = (struct flx_context_type_conf){
+		.name = "a", .version = 1, .context_size = 8, .init = start_anew};
+	types[1] = test_type(10);
+	types[2] = (struct flx_context_type_conf){
+		.name = "b", .version = 1, .context_size = 8, .ttl_ms = 1000};
+	return types;
+}
+
+static uint64_t commit_single(struct flx_context_type *type, uint32_t worker)
+{
+	static const enum test_step commit = TEST_COMMIT;
+	static const uint64_t none;
+	uint64_t value;
+
+	test_batch(type, worker, 1, &none, &commit, 1, &value);
+	return value;
+}
+
 static void test_store_single_comes_back(void)
 {
 	for (uint32_t nodes = 1; nodes <= 3; nodes++) {
-		struct flx_context_type_conf types[] = {
-			{.name = "a", .version = 1, .context_size = 8, .init = start_anew},
-			test_type(10),
-			{.name = "b", .version = 1, .context_size = 8, .ttl_ms = 1000},
-		};
-		static const uint64_t none;
-		static const enum test_step commit = TEST_COMMIT;
 		struct flx_store_found found;
-		uint64_t value = 0;
 
 		test_dir_clear();
 		for (uint64_t round = 0; round < 4; round++) {
-			struct flx_store *store =
-				test_dir_open(types, 3, nodes, round == 3 ? 1 : nodes, &found);
+			struct flx_store *store = test_dir_open(single_types(), 3, nodes,
+								round == 3 ? 1 : nodes, &found);
 
 			CU_ASSERT_PTR_NOT_NULL_FATAL(store);
 			CU_ASSERT_EQUAL(found.contexts, round ? 2 : 0);
-			test_batch(store->type[0], nodes - 1, 1, &none, &commit, 1, &value);
-			CU_ASSERT_EQUAL(value, 7 + round);
-			test_batch(store->type[2], 0, 1, &none, &commit, 1, &value);
-			CU_ASSERT_EQUAL(value, round);
+			CU_ASSERT_EQUAL(commit_single(store->type[0], nodes - 1), 7 + round);
+			CU_ASSERT_EQUAL(commit_single(store->type[2], 0), round);
 			CU_ASSERT_FALSE(flx_store_keep(store));
-			if (round == 3)
-				((uint8_t *)store->type[0]->single)[9] ^= 1;
 			flx_store_close(store);
 		}
-		flx_store_close(test_dir_open(types, 3, 1, 1, &found));
-		CU_ASSERT_EQUAL(found.damaged, 1);
-		CU_ASSERT_EQUAL(found.contexts, 1);
 	}
+}
+
+/* As a viewer sees it, and copied to @path. */
+static void dump_viewed(const char *path, uint64_t contexts, uint64_t damaged)
+{
+	static struct flx_view view;
+	struct flx_dump_result result;
+	struct flx_dump_conf dump = {.path = path, .source = view.source};
+
+	CU_ASSERT_EQUAL_FATAL(flx_view_open(&view, test_dir), 0);
+	dump.source_count = view.type_count;
+	dump.now = view.now;
+	CU_ASSERT_EQUAL(flx_dump_write(&dump, &result), 0);
+	CU_ASSERT_EQUAL(result.contexts, contexts);
+	CU_ASSERT_EQUAL(result.damaged, damaged);
+	flx_view_close(&view);
+}
+
+/* Refused, for it is all that its type has; viewers count it, and there is a way to do without it. */
+static void test_store_single_that_is_damaged_refuses_the_start(void)
+{
+	/* Word, hash, second stamp, second image. */
+	static const uint32_t offsets[] = {0, 3, 7, 8, 11, 16, 19, 32, 39};
+	char path[96];
+	struct flx_restore restore = {.path = path};
+	struct flx_store_conf anew = test_conf(single_types(), 3, 1);
+	struct flx_store_found found;
+	struct flx_store *store;
+
+	snprintf(path, sizeof(path), "%s.dump", test_dir);
+	anew.restore = &restore;
+	for (size_t i = 0; i < sizeof(offsets) / sizeof(offsets[0]); i++) {
+		struct flx_capture capture;
+
+		test_dir_clear();
+		store = test_dir_open(single_types(), 3, 1, 1, &found);
+		CU_ASSERT_PTR_NOT_NULL_FATAL(store);
+		commit_single(store->type[0], 0);
+		commit_single(store->type[2], 0);
+		CU_ASSERT_EQUAL(test_one(store->type[1], 0, 5, TEST_COMMIT), 0);
+		((uint8_t *)store->type[0]->single)[offsets[i]] ^= 1;
+		flx_store_close(store);
+		flx_capture_start(&capture);
+		store = test_dir_open(single_types(), 3, 1, 1, &found);
+		flx_capture_stop(&capture);
+		CU_ASSERT_PTR_NULL(store);
+		CU_ASSERT_PTR_NOT_NULL(strstr(capture.text, "the one context of 'a' is damaged; "
+							    "restore a dump into another --store"));
+		dump_viewed(path, 2, 1);
+		CU_ASSERT_EQUAL_FATAL(flx_store_open(&store, &anew), 0);
+		CU_ASSERT_EQUAL(flx_store_attach(store, &found), 0);
+		CU_ASSERT_EQUAL(found.contexts, 2);
+		CU_ASSERT_EQUAL(commit_single(store->type[0], 0), 7);
+		CU_ASSERT_EQUAL(commit_single(store->type[2], 0), 1);
+		CU_ASSERT_EQUAL(test_view(store->type[1], 0, 5), 1);
+		flx_store_close(store);
+	}
+	unlink(path);
 }
 
 /* What a dump brings is there as if it had been found; a full type says so. */
@@ -330,6 +398,7 @@ int main(void)
 		FLX_TEST(test_store_of_twins_the_younger_stays),
 		FLX_TEST(test_store_time_goes_on),
 		FLX_TEST(test_store_single_comes_back),
+		FLX_TEST(test_store_single_that_is_damaged_refuses_the_start),
 		FLX_TEST(test_store_put),
 		FLX_TEST(test_store_keeper_runs),
 		{0},
