@@ -223,11 +223,11 @@ static void add_frame(struct writer *writer, uint32_t type, uint32_t at, uint32_
 {
 	const struct flx_record_layout *layout = writer->conf->source[type].layout;
 	const struct flx_record_copy *copy = &writer->scan.copy;
-	int32_t age = (int32_t)(writer->conf->now - copy->stamp);
 	struct flx_dump_frame *frame;
 
 	frame = (struct flx_dump_frame *)(writer->block + at);
-	frame->age_ticks = age > 0 ? (uint32_t)age : 0; /* committed since the dump began */
+	/* 0: committed since the dump began. */
+	frame->age_ticks = flx_clock_age(copy->stamp, writer->conf->now);
 	memcpy(frame->bytes, copy->key, layout->key_size);
 	memcpy(frame->bytes + layout->key_size, copy->context, layout->context_size);
 	frame->check = flx_dump_frame_sum(frame, type, frame_size);

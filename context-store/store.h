@@ -29,8 +29,6 @@
 
 #define FLX_STORE_TYPES_MAX FLX_FILE_TYPES_MAX
 #define FLX_STORE_KEEPERS   2 /* threads */
-/* Of the time that a store was away, what its clock makes up: more would read as the future. */
-#define FLX_STORE_AWAY_MAX_S (INT32_MAX / 2 / FLX_TICKS_PER_SECOND)
 
 struct flx_store_conf {
 	const char *path;	     /* directory of the files; NULL: memory of the process */

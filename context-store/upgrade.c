@@ -82,6 +82,7 @@ int flx_upgrade(struct flx_store *store, const struct flx_store_conf *conf)
 	}
 	memset(copying, 0, sizeof(*copying));
 	error = flx_view_map(&copying->view, &store->files.now);
+	copying->view.now = store->start_tick;
 	for (uint32_t t = 0; t < store->type_count && !error; t++) {
 		int old = flx_files_type(&store->files.now, store->type[t]->name);
 

@@ -68,7 +68,7 @@ extern "C" {
 #define FLX_MADE_MAX	     64 /* messages that one handler call may make, and send beside its own */
 #define FLX_KEY_MAX	     40	  /* bytes of a key */
 #define FLX_CONTEXT_MAX	     4096 /* bytes of a context */
-#define FLX_TTL_MAX_MS	     (365ull * 24 * 3600 * 1000)
+#define FLX_TTL_MAX_MS	     (180ull * 24 * 3600 * 1000)
 
 /* Slices of a group: unit of ownership and movement, a multiple of NIC indirection tables. */
 #define FLX_SLICES 512
@@ -351,7 +351,8 @@ struct flx_fluxion {
 		int (*upgrade)(uint32_t version, const void *old, uint32_t old_size, void *context);
 		/*
 		 * A context that was not committed for so long is gone: the next message of its key
-		 * finds a new one. In steps of 1/64 s, up to FLX_TTL_MAX_MS; 0: never.
+		 * finds a new one. In steps of 1/64 s, up to FLX_TTL_MAX_MS (180 days, or ages
+		 * would wrap: context-store/clock.h); 0: never.
 		 */
 		uint64_t ttl_ms;
 	} context;

@@ -209,6 +209,21 @@ static void check_scan(struct flx_store *store, const struct flx_store_found *fo
 			  contexts, damaged, found->contexts, found->damaged);
 }
 
+/* However the clock was found: nothing was committed after it. */
+static void check_clock(struct flx_store *store)
+{
+	for (uint32_t t = 0; t < FLIP_TYPES; t++) {
+		struct flx_scan_source records;
+
+		flx_store_source(store->type[t], &records);
+		flx_scan_init(&scan, &records, 0);
+		while (flx_scan_next(&scan))
+			if (flx_clock_age(store->start_tick, scan.copy.stamp))
+				flip_fail("'%s': the clock is %u, a stamp %u", kinds[t].name,
+					  store->start_tick, scan.copy.stamp);
+	}
+}
+
 /* New keys until there is no room, in every type. */
 static void use_store(struct flx_store *store)
 {
@@ -234,6 +249,7 @@ enum flip_outcome flip_look(void)
 		flip_fail("%" PRIu64 " contexts missing, %" PRIu64 " damaged", missing,
 			  found.damaged);
 	check_scan(store, &found);
+	check_clock(store);
 	rcu_thread_offline();
 	use_store(store);
 	rcu_thread_online();

@@ -31,6 +31,7 @@
 enum damage {
 	HEADER,
 	WORDS,
+	TIME, /* of the state words: clock, time limits */
 	RECORD_WORD,
 	RECORD_HEAD, /* hash, stamps, key */
 	RECORD_IMAGES,
@@ -43,8 +44,9 @@ enum damage {
 };
 
 static const char *const damage_names[DAMAGES] = {
-	"header",	   "state words",   "word of a record", "hash, stamp, key", "images",
-	"record not used", "several bytes", "page of zeroes",	"other length",	    "exchanged"};
+	"header",	    "state words",  "words of time",   "word of a record",
+	"hash, stamp, key", "images",	    "record not used", "several bytes",
+	"page of zeroes",   "other length", "exchanged"};
 
 /* A node's file, as the kill has left it. */
 struct image {
@@ -182,6 +184,14 @@ static uint64_t choose_byte(enum damage damage, uint32_t n)
 		       flx_random_below(&flip_random, flx_random_chance(&flip_random, 80)
 							      ? FLX_FILE_TYPE_WORDS * 8
 							      : FLX_CACHE_LINE);
+	if (damage == TIME) {
+		uint32_t word = flx_random_below(&flip_random, FLX_FILE_CLOCKS + FLIP_TYPES);
+		uint64_t line = word < FLX_FILE_CLOCKS ? 0 : word - FLX_FILE_CLOCKS + 1;
+
+		at = word < FLX_FILE_CLOCKS ? word : FLX_FILE_TTL;
+		return FLX_FILE_STATE_OFFSET + line * FLX_CACHE_LINE + at * sizeof(uint64_t) +
+		       flx_random_below(&flip_random, sizeof(uint64_t));
+	}
 	type_hit = index;
 	bump = (uint32_t)state->type[index].word[FLX_FILE_BUMP];
 	ready = (uint32_t)state->type[index].word[FLX_FILE_READY];
@@ -305,7 +315,7 @@ static uint64_t digest(void)
 	return digest_of;
 }
 
-/* The one context of a type cannot be left out. */
+/* The one context of a type cannot be left out; time is not worth a refusal. */
 static void check_outcome(enum damage damage, enum flip_outcome outcome)
 {
 	if (damage == RECORD_WORD &&
@@ -316,6 +326,8 @@ static void check_outcome(enum damage damage, enum flip_outcome outcome)
 		flip_fail("%s", type_hit == FLIP_SINGLE ? "left out" : "refused");
 	if ((damage == LENGTH || damage == EXCHANGED) && outcome != FLIP_REFUSED)
 		flip_fail("not refused");
+	if (damage == TIME && outcome != FLIP_HARMLESS)
+		flip_fail("not harmless");
 }
 
 static void look(enum damage damage)
@@ -334,7 +346,7 @@ static void look_beside(enum damage damage)
 {
 	int64_t damaged = flip_view();
 
-	if (damaged < 0 && damage >= RECORD_WORD && damage <= SEVERAL)
+	if (damaged < 0 && damage >= TIME && damage <= SEVERAL)
 		flip_fail("not to be viewed");
 	if (damage == RECORD_WORD && damaged != 1)
 		flip_fail("viewed, and %" PRId64 " counted as damaged", damaged);
@@ -350,7 +362,7 @@ static void run(uint64_t count)
 		if (i % STORE_AGE == 0)
 			make_store();
 		damage = make_damage();
-		if (i % 4 == 0)
+		if (damage == TIME || i % 4 == 0)
 			look_beside(damage);
 		look(damage);
 		if (damage == EXCHANGED)
