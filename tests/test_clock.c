@@ -6,6 +6,7 @@
 #include "context-store/clock.h"
 #include "context-store/view.h"
 #include "tests/capture.h"
+#include "tests/random.h"
 #include "tests/store_dir.h"
 
 #define ROWS(rows) (sizeof(rows) / sizeof((rows)[0]))
@@ -54,6 +55,36 @@ static void test_clock_ages_are_right_for_388_days(void)
 			CU_ASSERT_EQUAL(flx_clock_age(nows[n] + ages[a], nows[n]), 0);
 		}
 	CU_ASSERT_EQUAL(flx_clock_age(0, 1u << 31), 0);
+}
+
+/* What a worker knows of time is of the begin of its turn, or not a quarter of a tick older. */
+static void test_clock_of_a_turn_is_no_quarter_of_a_tick_late(void)
+{
+	static const uint64_t pauses[] = {1, 249, 250, 251, 999, 1000, 1001, 1000000, 1u << 31};
+	struct flx_context_type_conf type = test_type(10);
+	struct flx_store_conf conf = test_conf(&type, 1, 2);
+	struct flx_random random = {.state = 3};
+	struct flx_store_found found;
+	struct flx_store *store;
+	uint64_t tsc = 5000;
+
+	conf.tsc_hz = 1000 * FLX_TICKS_PER_SECOND;
+	conf.start_tsc = tsc;
+	CU_ASSERT_EQUAL_FATAL(flx_store_open(&store, &conf), 0);
+	CU_ASSERT_EQUAL_FATAL(flx_store_attach(store, &found), 0);
+	for (uint32_t i = 0; i < 10000; i++) {
+		uint64_t pause = pauses[flx_random_below(&random, ROWS(pauses))];
+		struct flx_context_turn *turn = &store->turn[1];
+
+		tsc += pause;
+		turn->growth_left = 0;
+		flx_store_turn(store, 1, tsc);
+		CU_ASSERT_EQUAL(turn->growth_left, FLX_INDEX_BUDGET);
+		CU_ASSERT_TRUE(turn->now == flx_store_tick(store, tsc) ||
+			       (pause < 250 && turn->now == flx_store_tick(store, tsc - 249)));
+	}
+	CU_ASSERT_EQUAL(store->turn[0].now, 0); /* the other worker's own */
+	flx_store_close(store);
 }
 
 /* ------------------------------------------------------------------------------- of a store's files */
@@ -262,6 +293,7 @@ int main(void)
 	static const struct flx_test tests[] = {
 		FLX_TEST(test_clock_rounds_time_up_to_ticks),
 		FLX_TEST(test_clock_ages_are_right_for_388_days),
+		FLX_TEST(test_clock_of_a_turn_is_no_quarter_of_a_tick_late),
 		FLX_TEST(test_clock_no_age_wraps_while_the_store_is_away),
 		FLX_TEST(test_clock_that_is_damaged_goes_on),
 		FLX_TEST(test_clock_that_is_damaged_follows_the_latest_commit),
