@@ -1,16 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* As test_keeper_slab.c, for the blocks of an index. */
-#include <unistd.h>
-
 #include "context-store/block.h"
 #include "tests/step.h"
 #include "tests/test.h"
 
-#define DEADLINE_S 110
-#define ROUNDS	   2
-#define STEPS	   30000 /* of a round */
-#define CLASSES	   3
-#define BLOCKS	   20 /* of each class: all that there is memory for */
+#define ROUNDS	2
+#define STEPS	30000 /* of a round */
+#define CLASSES 3
+#define BLOCKS	20 /* of each class: all that there is memory for */
 
 static struct flx_arena arena;
 static struct flx_block_pool pool;
@@ -227,6 +224,5 @@ int main(void)
 		{0},
 	};
 
-	alarm(DEADLINE_S);
-	return flx_test_main("keeper block", tests);
+	return test_step_main("keeper block", tests);
 }

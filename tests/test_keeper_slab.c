@@ -5,18 +5,15 @@
  * the test), none is lost, none is handed out twice or before its time, and nobody stays dry beside
  * free ones.
  */
-#include <unistd.h>
-
 #include "context-store/slab.h"
 #include "tests/step.h"
 #include "tests/test.h"
 
-#define DEADLINE_S 110
-#define ROUNDS	   2
-#define STEPS	   30000 /* of a round */
-#define WORKERS	   2
-#define NUMBERS	   120
-#define READY	   24 /* at first */
+#define ROUNDS	2
+#define STEPS	30000 /* of a round */
+#define WORKERS 2
+#define NUMBERS 120
+#define READY	24 /* at first */
 
 enum place { FREE, HELD, RETIRED };
 
@@ -235,6 +232,5 @@ int main(void)
 		{0},
 	};
 
-	alarm(DEADLINE_S);
-	return flx_test_main("keeper slab", tests);
+	return test_step_main("keeper slab", tests);
 }

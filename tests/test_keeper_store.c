@@ -1,13 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The whole turn of a store's keeper, which stands still at any instruction while a worker goes on. */
-#include <unistd.h>
-
 #include "tests/step.h"
 #include "tests/store.h"
 
-#define DEADLINE_S 110
-#define STEPS	   60000
-#define KEYS	   1500
+#define STEPS 60000
+#define KEYS  1500
 
 static struct flx_store *store;
 static uint64_t values[KEYS];
@@ -57,6 +54,5 @@ int main(void)
 		{0},
 	};
 
-	alarm(DEADLINE_S);
-	return flx_test_main("keeper store", tests);
+	return test_step_main("keeper store", tests);
 }
