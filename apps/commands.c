@@ -6,6 +6,8 @@
 
 #include "apps/ctx_dump.h"
 #include "apps/ctx_serve.h"
+#include "apps/rss_serve.h"
+#include "apps/sched_serve.h"
 #include "apps/show.h"
 
 static int run_ctx(struct flx_fabric *fabric, const struct flx_request *request,
@@ -24,12 +26,38 @@ static int run_help(struct flx_fabric *fabric, const struct flx_request *request
 	return 0;
 }
 
+static int run_sched(struct flx_fabric *fabric, const struct flx_request *request,
+		     struct flx_answer *answer)
+{
+	return flx_sched_serve(flx_fabric_sched(fabric), request, answer);
+}
+
+static int run_move(struct flx_fabric *fabric, const struct flx_request *request,
+		    struct flx_answer *answer)
+{
+	return flx_sched_serve_move(flx_fabric_sched(fabric), request, answer);
+}
+
+static int run_pin(struct flx_fabric *fabric, const struct flx_request *request,
+		   struct flx_answer *answer)
+{
+	return flx_sched_serve_pin(flx_fabric_sched(fabric), request, answer);
+}
+
 static const struct flx_command commands[] = {
 	{"ctx", "ACTION",
 	 "look at contexts, or copy them; of a store or a dump as well, see flx ctx --help",
 	 run_ctx},
 	{"help", "", "print what it can be asked", run_help},
+	{"move", "GROUP[:SLICES] WORKER", "move slices to a worker, such as network:3,17-20 1",
+	 run_move},
+	{"pin", "GROUP[:SLICES]", "let nothing but orders move them", run_pin},
+	{"rss", "", "how each port's frames spread over its queues", flx_rss_serve},
+	{"sched", "[plan|history [N]|auto|observe|off]",
+	 "how the scheduler stands; what it would do now, and why; its last moves; its mode",
+	 run_sched},
 	{"show", "", "the ledger now, and how busy the workers are", flx_show},
+	{"unpin", "GROUP[:SLICES]", "let the scheduler move them again", run_pin},
 };
 
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))
@@ -60,7 +88,7 @@ void flx_commands_stop(void)
 
 void flx_commands_help(FILE *out)
 {
-	char left[32];
+	char left[64];
 
 	for (size_t i = 0; i < COMMANDS; i++) {
 		snprintf(left, sizeof(left), "%s %s", commands[i].name, commands[i].usage);

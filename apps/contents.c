@@ -88,9 +88,7 @@ static int next_of_dump(struct flx_contents *contents)
 
 static void take_scanned(struct flx_contents *contents)
 {
-	int32_t age = (int32_t)(contents->scan.now - contents->scan.copy.stamp);
-
-	contents->age_ticks = age > 0 ? (uint32_t)age : 0;
+	contents->age_ticks = flx_clock_age(contents->scan.copy.stamp, contents->scan.now);
 	contents->key = contents->scan.copy.key;
 	contents->context = contents->scan.copy.context;
 }

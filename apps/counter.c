@@ -4,7 +4,7 @@
  *
  * main takes requests on UDP port 7000, reply answers each with its number: the decimal count, a
  * space, the request's bytes. main and reply are the group "network": they share the count, one per
- * client address, or a single one with `--set key=all`.
+ * client address, per flow with `--set key=flow`, or a single one with `--set key=all`.
  */
 #include "fabric/flx.h"
 
@@ -74,17 +74,28 @@ static struct flx_fluxion fluxions[] = {
 
 static int set_key(const char *value)
 {
-	bool all = strcmp(value, "all") == 0;
+	static const struct {
+		const char *name;
+		flx_key_fn extract;
+		uint32_t size;
+	} keys[] = {
+		{"client", flx_key_client, FLX_KEY_CLIENT_SIZE},
+		{"flow", flx_key_flow, FLX_KEY_FLOW_SIZE},
+		{"all", NULL, 0},
+	};
 
-	if (!all && strcmp(value, "client") != 0)
-		return -EINVAL;
-	fluxions[REPLY].key.extract = all ? NULL : flx_key_client;
-	fluxions[REPLY].key.size = all ? 0 : FLX_KEY_CLIENT_SIZE;
-	return 0;
+	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+		if (strcmp(value, keys[i].name) != 0)
+			continue;
+		fluxions[REPLY].key.extract = keys[i].extract;
+		fluxions[REPLY].key.size = keys[i].size;
+		return 0;
+	}
+	return -EINVAL;
 }
 
 static const struct flx_setting settings[] = {
-	{"key", "client|all: one count per client address, or one for all (client)", set_key},
+	{"key", "client|flow|all: a count per client address, per flow, or one for all (client)", set_key},
 	{0},
 };
 

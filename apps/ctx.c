@@ -174,7 +174,6 @@ static int restore_types(const struct words *words, const struct flx_dump_head *
 	};
 	double start_ms = now_ms();
 	struct flx_store *store;
-	int error;
 
 	for (uint32_t t = 0; t < head->type_count; t++) {
 		const struct flx_dump_type *type = &head->type[t];
@@ -192,10 +191,7 @@ static int restore_types(const struct words *words, const struct flx_dump_head *
 			.ttl_ms = (uint64_t)type->ttl_ticks * 1000 / FLX_TICKS_PER_SECOND,
 		};
 	}
-	error = flx_store_open(&store, &conf);
-	if (error == -ENOMEM)
-		flx_error("%s: not enough memory to make it; free some", words->store);
-	if (error)
+	if (flx_store_open(&store, &conf))
 		return FLX_EXIT_FAILED;
 	flx_store_close(store);
 	printf("restored %" PRIu64 " contexts of %s to %s in %.1f ms", restore.contexts,

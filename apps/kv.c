@@ -181,7 +181,7 @@ static int set_evict(const char *value)
 }
 
 static const struct flx_setting settings[] = {
-	{"ttl", "0..31536000000: ms that a pair lives after it was set, 0: for ever (0)", set_ttl},
+	{"ttl", "0..15552000000: ms that a pair lives after it was set, 0: for ever (0)", set_ttl},
 	{"evict", "on|off: when full, forget the pair that was idle longest (off)", set_evict},
 	{0},
 };

@@ -59,22 +59,25 @@ const char *flx_value_switch(const char *text, bool *on)
 	return "neither on nor off";
 }
 
-/* One "4" or "4-7" of a list. */
-static const char *take_range(const char **text, uint64_t *first, uint64_t *last)
+/* One "4" or "4-7" of a list of numbers up to @most; @beyond says why not one above. */
+static const char *take_range(const char **text, uint64_t most, const char *beyond, uint64_t *first,
+			      uint64_t *last)
 {
 	const char *why = take_digits(text, first);
 
 	if (why)
-		return "not a list of CPUs";
+		return "not a list of numbers";
 	*last = *first;
 	if (**text == '-') {
 		++*text;
 		if (take_digits(text, last))
-			return "not a list of CPUs";
+			return "not a list of numbers";
 	}
-	if (*first > CPU_MAX || *last > CPU_MAX)
-		return "no machine has such a CPU";
-	return *last < *first ? "a range runs backwards" : NULL;
+	if (*first > most || *last > most)
+		return beyond;
+	if (*last < *first)
+		return "a range runs backwards";
+	return **text && **text != ',' ? "not a list of numbers" : NULL;
 }
 
 const char *flx_value_cpus(const char *text, uint32_t *cpus, uint32_t max, uint32_t *count)
@@ -84,7 +87,7 @@ const char *flx_value_cpus(const char *text, uint32_t *cpus, uint32_t max, uint3
 
 	*count = 0;
 	for (;; text++) {
-		why = take_range(&text, &first, &last);
+		why = take_range(&text, CPU_MAX, "no machine has such a CPU", &first, &last);
 		if (why)
 			return why;
 		if (last - first >= max - *count)
@@ -93,8 +96,23 @@ const char *flx_value_cpus(const char *text, uint32_t *cpus, uint32_t max, uint3
 			cpus[(*count)++] = (uint32_t)first;
 		if (!*text)
 			return NULL;
-		if (*text != ',')
-			return "not a list of CPUs";
+	}
+}
+
+const char *flx_value_set(const char *text, uint32_t bound, bool *set)
+{
+	uint64_t first, last;
+	const char *why;
+
+	memset(set, false, bound * sizeof(*set));
+	for (;; text++) {
+		why = take_range(&text, bound - 1, "out of range", &first, &last);
+		if (why)
+			return why;
+		for (; first <= last; first++)
+			set[first] = true;
+		if (!*text)
+			return NULL;
 	}
 }
 

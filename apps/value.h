@@ -20,6 +20,9 @@ const char *flx_value_switch(const char *text, bool *on);
 /* CPU numbers and ranges of them, "2,4-7", in the order written; @cpus has room for @max. */
 const char *flx_value_cpus(const char *text, uint32_t *cpus, uint32_t max, uint32_t *count);
 
+/* Numbers below @bound and ranges of them, "3,17-20": @set has room for @bound, all others false. */
+const char *flx_value_set(const char *text, uint32_t bound, bool *set);
+
 /* @size bytes as hexadecimal digits; colons may stand between bytes, as ethtool prints them. */
 const char *flx_value_hex(const char *text, uint8_t *bytes, uint32_t size);
 

@@ -17,8 +17,10 @@
  * The limbo is a ring beside the blocks, of fixed size. Whoever retires makes sure of a slot before
  * he begins, by a limit on what is waiting (index.c argues it); a ring that overflows is a bug.
  *
- * Written by: whoever holds the lock. It is held for a few instructions, and by release, once per
- * grace period, for a few per class. Read by any thread: waiting.
+ * No worker waits for the keeper, which may lose its CPU at any instruction: it takes no lock. What
+ * is retired goes to it over the ring, which has one reader; what it has released comes back over a
+ * list for each class that it pushes by compare-and-swap and that is only ever taken whole, by one
+ * exchange.
  */
 #pragma once
 
@@ -38,17 +40,31 @@ struct flx_block_retired {
 	uint32_t class;
 };
 
+/*
+ *	field		written by			read by
+ *	lock, free	workers				workers, under the lock
+ *	tail, slots	workers, under the lock		keeper: slots below tail
+ *	head		keeper				workers: slots below it serve again
+ *	marked		keeper				keeper
+ *	returned	keeper pushes			a worker under the lock takes all
+ *	waiting		workers and keeper, by adding	any thread
+ */
 struct flx_block_pool {
 	/* Read-only after init. */
 	uint8_t *base; /* lines are numbered from here; 0 is the limbo's and never a block's */
 	struct flx_block_retired *limbo;
 	struct flx_arena *arena;
 
-	/* Written by: whoever holds the lock. */
+	/* The workers'. */
 	alignas(FLX_CACHE_LINE) atomic_flag lock;
-	uint32_t head, marked, tail; /* of the limbo, counting on: collected, retired since */
-	uint32_t free[FLX_BLOCK_CLASS_COUNT];		 /* line number, linked; 0: none */
-	_Atomic uint32_t waiting[FLX_BLOCK_CLASS_COUNT]; /* blocks in the limbo */
+	_Atomic uint32_t tail;		      /* of the limbo, counting on: retired */
+	uint32_t free[FLX_BLOCK_CLASS_COUNT]; /* line number, linked; 0: none */
+
+	/* Between them and the keeper. */
+	alignas(FLX_CACHE_LINE) _Atomic uint32_t head;	  /* of the limbo: released */
+	uint32_t marked;				  /* collected */
+	_Atomic uint32_t returned[FLX_BLOCK_CLASS_COUNT]; /* as free */
+	_Atomic uint32_t waiting[FLX_BLOCK_CLASS_COUNT];  /* blocks in the limbo */
 };
 
 /* Bytes that flx_block_pool_init takes from the arena, alignment included. */
@@ -62,16 +78,16 @@ int flx_block_pool_init(struct flx_block_pool *pool, struct flx_arena *arena);
 
 /*
  * flx_block_alloc - line number of a block of 1 << @class lines, its bytes undefined
- * 0: there is no memory. Context: any thread.
+ * 0: there is no memory. Context: a worker, or setup; so of free and retire.
  */
 uint32_t flx_block_alloc(struct flx_block_pool *pool, uint32_t class);
 
-/* flx_block_free - take back a block that no reader has ever seen. Context: any thread. */
+/* flx_block_free - take back a block that no reader has ever seen */
 void flx_block_free(struct flx_block_pool *pool, uint32_t class, uint32_t line);
 
 /*
  * flx_block_retire - take back a block to which no path leads for who starts to look now
- * Not to be written from here on. Context: any thread.
+ * Not to be written from here on.
  */
 void flx_block_retire(struct flx_block_pool *pool, uint32_t class, uint32_t line);
 
@@ -86,9 +102,14 @@ void flx_block_release(struct flx_block_pool *pool);
 /* Bytes in the limbo. Context: any thread. */
 uint64_t flx_block_deferred_bytes(const struct flx_block_pool *pool);
 
+/*
+ * flx_block_waiting - blocks of @class in the limbo
+ * Of those that do not count any more, the slots and the memory are there. Context: any thread.
+ */
 static inline uint32_t flx_block_waiting(const struct flx_block_pool *pool, uint32_t class)
 {
-	return atomic_load_explicit(&pool->waiting[class], memory_order_relaxed);
+	/* Acquire: pairs with the release in flx_block_release. */
+	return atomic_load_explicit(&pool->waiting[class], memory_order_acquire);
 }
 
 static inline void *flx_block_at(const struct flx_block_pool *pool, uint32_t line)

@@ -46,7 +46,7 @@ struct flx_context_type_conf {
 	uint32_t key_size;     /* bytes, up to 40; 0: one single context in slice 0 of the type */
 	uint32_t context_size; /* bytes, 1..4096 */
 	uint32_t capacity;     /* records at first, 1 or more; ignored for a single context */
-	uint32_t limit;	       /* records at most; 0: capacity. Grows by capacity at a time */
+	uint32_t limit;	       /* records at most; 0: capacity. How it grows: type.h */
 	uint64_t ttl_ms;       /* a context not committed for so long is gone; 0: never */
 	bool evict; /* when full, long idle contexts give way; else new ones are refused */
 	void (*init)(void *context); /* NULL: zeroes */

@@ -4,15 +4,19 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <libgen.h>
 #include <limits.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/file.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
+
+/* Files begun before it is given up that others, which begin a dump as well, remove them. */
+#define TEMPORARIES 8
 
 /* A dump being written. */
 struct writer {
@@ -45,6 +49,8 @@ static const char *remedy_of(int error)
 		return "make the directory, or give another path";
 	case ENAMETOOLONG:
 		return "give a shorter path";
+	case EBUSY:
+		return "let no other process write dumps to this path at the same time";
 	default:
 		return "check the filesystem, or give a path on another one";
 	}
@@ -65,19 +71,29 @@ static int failed(struct writer *writer, int error)
 
 /* ------------------------------------------------------------------------------------- the files */
 
-/* Whether @name is that of a dump of this path that was not finished, and never will be. */
-static bool is_left_behind(const struct writer *writer, const char *name)
+/* Whether @name is one that open_temporary gives, of a dump of this path. */
+static bool is_temporary(const struct writer *writer, const char *name)
 {
 	size_t size = strlen(writer->name);
-	char *end;
-	long number;
 
-	if (strncmp(name, writer->name, size) != 0 || strncmp(name + size, ".tmp-", 5) != 0)
-		return false;
-	number = strtol(name + size + 5, &end, 10);
-	if (*end || number <= 0 || number > INT_MAX)
-		return false;
-	return number == getpid() || (kill((pid_t)number, 0) < 0 && errno == ESRCH);
+	return strncmp(name, writer->name, size) == 0 && strncmp(name + size, ".tmp-", 5) == 0 &&
+	       name[size + 5] && name[size + 5 + strspn(name + size + 5, "0123456789abcdef")] == 0;
+}
+
+/*
+ * Removes @name unless it is being written. Names are not given twice: where the writer has just
+ * given the file its own, there is nothing to remove.
+ */
+static void remove_unless_locked(const struct writer *writer, const char *name)
+{
+	int fd = openat(writer->dir, name, O_WRONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	struct stat facts;
+
+	if (fd < 0)
+		return;
+	if (fstat(fd, &facts) == 0 && S_ISREG(facts.st_mode) && flock(fd, LOCK_EX | LOCK_NB) == 0)
+		unlinkat(writer->dir, name, 0);
+	close(fd);
 }
 
 static void remove_left_behind(const struct writer *writer)
@@ -87,12 +103,39 @@ static void remove_left_behind(const struct writer *writer)
 	struct dirent *entry;
 
 	while (dir && (entry = readdir(dir)) != NULL)
-		if (is_left_behind(writer, entry->d_name))
-			unlinkat(writer->dir, entry->d_name, 0);
+		if (is_temporary(writer, entry->d_name))
+			remove_unless_locked(writer, entry->d_name);
 	if (dir)
 		closedir(dir);
 	else if (fd >= 0)
 		close(fd);
+}
+
+/*
+ * A new file, locked. Before it was, another writer may have taken it for left behind: that one has
+ * the lock for a moment, or the file has no name any more. -EAGAIN then, else 0 or -errno, reported.
+ */
+static int open_temporary(struct writer *writer)
+{
+	struct stat facts;
+	uint64_t number;
+
+	if (getrandom(&number, sizeof(number), 0) != (ssize_t)sizeof(number))
+		return failed(writer, EIO);
+	if ((size_t)snprintf(writer->temporary, sizeof(writer->temporary), "%s.tmp-%016" PRIx64,
+			     writer->name, number) >= sizeof(writer->temporary))
+		return failed(writer, ENAMETOOLONG);
+	writer->file = openat(writer->dir, writer->temporary,
+			      O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (writer->file < 0)
+		return failed(writer, errno);
+	/* Any other failure: there are no locks here. */
+	if ((flock(writer->file, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK) &&
+	    (fstat(writer->file, &facts) < 0 || facts.st_nlink > 0))
+		return 0;
+	close(writer->file);
+	writer->file = -1;
+	return -EAGAIN;
 }
 
 /* Takes the path apart, and makes the temporary file. */
@@ -100,7 +143,7 @@ static int open_files(struct writer *writer)
 {
 	char for_dir[PATH_MAX], for_name[PATH_MAX];
 	struct stat facts;
-	int size;
+	int error = -EAGAIN;
 
 	if ((size_t)snprintf(for_dir, sizeof(for_dir), "%s", writer->conf->path) >= PATH_MAX)
 		return failed(writer, ENAMETOOLONG);
@@ -109,30 +152,21 @@ static int open_files(struct writer *writer)
 	if (writer->dir < 0)
 		return failed(writer, errno);
 	snprintf(writer->name, sizeof(writer->name), "%s", basename(for_name));
-	size = snprintf(writer->temporary, sizeof(writer->temporary), "%s.tmp-%d", writer->name,
-			(int)getpid());
-	if ((size_t)size >= sizeof(writer->temporary))
-		return failed(writer, ENAMETOOLONG);
 	/* A rename over /dev/null would work. */
 	if (writer->name[0] == '/' ||
 	    (fstatat(writer->dir, writer->name, &facts, AT_SYMLINK_NOFOLLOW) == 0 &&
 	     !S_ISREG(facts.st_mode)))
 		return refuse(writer, "not a regular file", "give the path of one, or a new one");
 	remove_left_behind(writer);
-	writer->file = openat(writer->dir, writer->temporary,
-			      O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-	return writer->file < 0 ? failed(writer, errno) : 0;
+	for (uint32_t i = 0; i < TEMPORARIES && error == -EAGAIN; i++)
+		error = open_temporary(writer);
+	return error == -EAGAIN ? failed(writer, EBUSY) : error;
 }
 
-/* On the disk before it has its name; and then the name. */
+/* On the disk before it has its name; and its name before the lock ends. */
 static int give_name(struct writer *writer)
 {
-	int file = writer->file;
-
-	if (fsync(file) < 0)
-		return failed(writer, errno);
-	writer->file = -1;
-	if (close(file) < 0 ||
+	if (fsync(writer->file) < 0 ||
 	    renameat(writer->dir, writer->temporary, writer->dir, writer->name) < 0)
 		return failed(writer, errno);
 	/* It is there, whether or not its name outlives a loss of power. */
@@ -223,11 +257,11 @@ static void add_frame(struct writer *writer, uint32_t type, uint32_t at, uint32_
 {
 	const struct flx_record_layout *layout = writer->conf->source[type].layout;
 	const struct flx_record_copy *copy = &writer->scan.copy;
-	int32_t age = (int32_t)(writer->conf->now - copy->stamp);
 	struct flx_dump_frame *frame;
 
 	frame = (struct flx_dump_frame *)(writer->block + at);
-	frame->age_ticks = age > 0 ? (uint32_t)age : 0; /* committed since the dump began */
+	/* 0: committed since the dump began. */
+	frame->age_ticks = flx_clock_age(copy->stamp, writer->conf->now);
 	memcpy(frame->bytes, copy->key, layout->key_size);
 	memcpy(frame->bytes + layout->key_size, copy->context, layout->context_size);
 	frame->check = flx_dump_frame_sum(frame, type, frame_size);

@@ -15,8 +15,10 @@
  * is; nothing, where one of the two heads is. A file that was cut has no second head. The reader
  * (dump_reader.h) tells all of these.
  *
- * A new dump is written beside the old one (FILE.tmp-PID), synced, and renamed over it: at any
- * moment FILE is a whole dump, or what it was before.
+ * A new dump is written beside the old one (FILE.tmp-RANDOM), synced, and renamed over it: at any
+ * moment FILE is a whole dump, or what it was before. Its writer holds a lock on it (flock), which
+ * ends with the process, in whatever namespace that has its number: one without is of a writer that
+ * was killed. Where the filesystem has no locks, none is taken for left behind.
  */
 #pragma once
 

@@ -226,40 +226,29 @@ static int check_extents(const struct flx_file_dir *dir, const char *name,
 	return 0;
 }
 
+/* Those by which records are found. Of the others the damage is told by who reads them. */
 static int check_words(const struct flx_file_dir *dir, const char *name,
 		       const struct flx_file *file)
 {
-	static const char *const words[] = {"bump", "ready", "ttl"};
-	static const char *const clocks[] = {"tick", "wall"};
-
-	static_assert(sizeof(words) / sizeof(words[0]) == FLX_FILE_TYPE_WORDS, "in their order");
-	static_assert(sizeof(clocks) / sizeof(clocks[0]) == FLX_FILE_CLOCKS, "in their order");
-	for (uint32_t i = 0; i < FLX_FILE_CLOCKS; i++) {
-		uint32_t value;
-
-		if (!flx_file_clock_get(file, i, &value))
-			return refuse(dir, name, "the word %s is damaged; %s", clocks[i],
-				      dump_and_restore);
-	}
 	for (uint32_t i = 0; i < file->header->type_count; i++) {
 		const struct flx_file_type *type = &file->header->type[i];
-		uint32_t value[FLX_FILE_TYPE_WORDS];
+		uint32_t bump, ready;
 
 		/* bump before ready, as they may be moving. */
-		for (uint32_t k = 0; k < FLX_FILE_TYPE_WORDS; k++)
-			if (!flx_file_get(file, i, k, &value[k]))
-				return refuse(dir, name, "the word %s of type %s is damaged; %s",
-					      words[k], type->name, dump_and_restore);
-		if (value[FLX_FILE_READY] > type->limit)
+		if (!flx_file_get(file, i, FLX_FILE_BUMP, &bump))
+			return refuse(dir, name, "the word bump of type %s is damaged; %s",
+				      type->name, dump_and_restore);
+		if (!flx_file_get(file, i, FLX_FILE_READY, &ready))
+			return refuse(dir, name, "the word ready of type %s is damaged; %s",
+				      type->name, dump_and_restore);
+		if (ready > type->limit)
 			return refuse(dir, name,
 				      "the word ready of type %s is %u, its limit %u; "
 				      "%s",
-				      type->name, value[FLX_FILE_READY], type->limit,
-				      dump_and_restore);
-		if (value[FLX_FILE_BUMP] > value[FLX_FILE_READY])
+				      type->name, ready, type->limit, dump_and_restore);
+		if (bump > ready)
 			return refuse(dir, name, "the word bump of type %s is %u, ready %u; %s",
-				      type->name, value[FLX_FILE_BUMP], value[FLX_FILE_READY],
-				      dump_and_restore);
+				      type->name, bump, ready, dump_and_restore);
 	}
 	return 0;
 }

@@ -17,7 +17,8 @@
  * mapped side by side at base + number * stride.
  *
  * Refuses at open, with one flx_error and without writing: what is no file of this format, layout,
- * page size and length, or has a damaged header or state word. Looks at no byte of a record.
+ * page size and length, or has a damaged header, or a damaged word by which records are found. (The
+ * clock and the time limits are not worth a refusal: see clock.h.) Looks at no byte of a record.
  */
 #pragma once
 

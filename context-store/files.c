@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -11,6 +12,13 @@
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include <unistd.h>
+
+/*
+ * A look at names falls among the renames of a commit, where there is one, and the next one behind
+ * them; that it does so again is unlikely, that it does so ten times is a broken store.
+ */
+#define LOOKS	      10
+#define LOOK_PAUSE_US 2000
 
 struct name {
 	char text[24];
@@ -36,6 +44,22 @@ static int failed(const struct flx_files *files, const char *what, int error, co
 {
 	flx_error("%s%s: %s; %s", files->dir.path, what, strerror(error), remedy);
 	return -error;
+}
+
+/* Files that do not belong together: a commit may be under way. */
+static int refuse(const struct flx_files *files, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+static int refuse(const struct flx_files *files, const char *format, ...)
+{
+	char text[512];
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(text, sizeof(text), format, arguments);
+	va_end(arguments);
+	if (!files->looks_again)
+		flx_error("%s/%s", files->dir.path, text);
+	return -ESTALE;
 }
 
 static void close_set(struct flx_file_set *set)
@@ -124,14 +148,13 @@ static int check_node(const struct flx_files *files, uint32_t node)
 		same = same_type(&first->type[i], &before->type[i], &header->type[i]);
 	if (same)
 		return 0;
-	flx_error("%s/node%u: node %u of %u of store %016llx, generation %llu, is not node %u of "
-		  "node0's (%u of %016llx, generation %llu); put back the files that belong "
-		  "together, or restore a dump into another --store",
-		  files->dir.path, node, header->node, header->node_count,
-		  (unsigned long long)header->id, (unsigned long long)header->generation, node,
-		  first->node_count, (unsigned long long)first->id,
-		  (unsigned long long)first->generation);
-	return -EINVAL;
+	return refuse(files,
+		      "node%u: node %u of %u of store %016llx, generation %llu, is not node %u of "
+		      "node0's (%u of %016llx, generation %llu); put back the files that belong "
+		      "together, or restore a dump into another --store",
+		      node, header->node, header->node_count, (unsigned long long)header->id,
+		      (unsigned long long)header->generation, node, first->node_count,
+		      (unsigned long long)first->id, (unsigned long long)first->generation);
 }
 
 /* Whether a commit was killed between node0 and @node. */
@@ -162,11 +185,10 @@ static int check_beyond(const struct flx_files *files)
 		if (first && flx_file_peek(&files->dir, name.text, &header) &&
 		    header.id == first->id && header.generation < first->generation)
 			continue;
-		flx_error("%s/%s: has no place in this store (%s); put back the files that belong "
-			  "together, or move it away",
-			  files->dir.path, name.text,
-			  count ? "node0 counts fewer nodes" : "there is no node0");
-		return -EINVAL;
+		return refuse(files,
+			      "%s: has no place in this store (%s); put back the files that belong "
+			      "together, or move it away",
+			      name.text, count ? "node0 counts fewer nodes" : "there is no node0");
 	}
 	return 0;
 }
@@ -185,12 +207,11 @@ static int open_nodes(struct flx_files *files, uint32_t *late)
 
 		if (error == -ENOENT && node == 0)
 			break;
-		if (error == -ENOENT) {
-			flx_error("%s/%s: missing, node0 counts %u nodes; put back the files that "
-				  "belong together, or restore a dump into another --store",
-				  files->dir.path, name.text, count);
-			return -EINVAL;
-		}
+		if (error == -ENOENT)
+			return refuse(files,
+				      "%s: missing, node0 counts %u nodes; put back the files that "
+				      "belong together, or restore a dump into another --store",
+				      name.text, count);
 		if (error)
 			return error;
 		*late |= (uint32_t)is_next << node;
@@ -258,13 +279,29 @@ int flx_files_run(struct flx_files *files, const char *path, uint64_t layout)
 	return 0;
 }
 
-int flx_files_view(struct flx_files *files, const char *path, uint64_t layout)
+static int look_at_nodes(struct flx_files *files)
 {
 	uint32_t late;
+	int error;
+
+	for (uint32_t look = 1; look < LOOKS; look++) {
+		files->looks_again = true;
+		error = open_nodes(files, &late);
+		files->looks_again = false;
+		if (error != -ESTALE)
+			return error;
+		close_set(&files->now);
+		usleep(LOOK_PAUSE_US);
+	}
+	return open_nodes(files, &late);
+}
+
+int flx_files_view(struct flx_files *files, const char *path, uint64_t layout)
+{
 	int error = open_dir(files, path, layout, true);
 
 	if (!error)
-		error = open_nodes(files, &late);
+		error = look_at_nodes(files);
 	if (!error && files->now.node_count == 0) {
 		flx_error("%s: no store there (no node0); give the --store of a program that runs "
 			  "or ran",

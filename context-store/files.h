@@ -6,7 +6,8 @@
  * node0.next is renamed to node0 (the commit point), then the others follow. A process killed
  * before that leaves what was there, and files that the next run removes; one killed after it
  * leaves renames that the next run finishes: node<k>.next is of node0's store and generation, and
- * node<k> is not. Readers take node<k>.next for node<k> then, and write nothing.
+ * node<k> is not. Readers take node<k>.next for node<k> then, and write nothing. A reader whose look
+ * at the names fell among the renames of a process that lives looks again.
  *
  * The lock is a flock on PATH/lock, gone with the process that holds it. The process is told by a
  * record lock on the same file, since hugetlbfs has no write(2) with which to leave its number.
@@ -24,6 +25,7 @@ struct flx_file_set {
 
 struct flx_files {
 	struct flx_file_dir dir;
+	bool looks_again;	 /* what does not belong together is not reported yet */
 	int lock;		 /* -1: only viewing */
 	struct flx_file_set now; /* none: the store is to be made */
 };
@@ -41,7 +43,8 @@ int flx_files_run(struct flx_files *files, const char *path, uint64_t layout);
 
 /*
  * flx_files_view - open the store at @path to read it, be it running or not
- * 0; -errno after one flx_error; -ENOENT: there is none. Context: setup, any process.
+ * 0; -errno after one flx_error: -ENOENT: there is none; -ESTALE: files that do not belong together,
+ * after 20 ms. Context: setup, any process.
  */
 int flx_files_view(struct flx_files *files, const char *path, uint64_t layout);
 

@@ -168,6 +168,8 @@ int flx_store_start(struct flx_store *store)
 	pthread_cond_init(&store->wake, &attributes);
 	pthread_condattr_destroy(&attributes);
 	save_clock(store, flx_store_tick(store, rte_rdtsc()));
+	/* What the first messages will take is there before them. */
+	grow(store);
 	for (uint32_t i = 0; i < FLX_STORE_KEEPERS; i++) {
 		int error = pthread_create(&store->keeper[i], NULL, run[i], store);
 

@@ -1,14 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "context-store/record.h"
 
-static uint32_t ticks_of(uint64_t ms)
-{
-	uint64_t ticks =
-		ms / 1000 * FLX_TICKS_PER_SECOND + (ms % 1000 * FLX_TICKS_PER_SECOND + 999) / 1000;
-
-	return ticks < INT32_MAX ? (uint32_t)ticks : INT32_MAX;
-}
-
 void flx_record_layout_init(struct flx_record_layout *layout, uint32_t key_size,
 			    uint32_t context_size, uint64_t ttl_ms, void (*init)(void *context))
 {
@@ -22,7 +14,7 @@ void flx_record_layout_init(struct flx_record_layout *layout, uint32_t key_size,
 		.image_offset = image_offset,
 		.image_size = image_size,
 		.stride_bytes = (used + FLX_CACHE_LINE - 1) & ~(FLX_CACHE_LINE - 1u),
-		.ttl_ticks = ticks_of(ttl_ms),
+		.ttl_ticks = flx_clock_ticks(ttl_ms),
 		.init = init,
 	};
 }

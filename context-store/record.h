@@ -18,13 +18,11 @@
  * instruction leaves each record at its last commit, and nothing else: hash and key are written
  * before a record's first commit, and a stamp belongs to an image.
  *
- * The check is a CRC of the committed image, its stamp, the hash and the lower half, in four lanes
- * (see flx_record_sum). A byte changed anywhere in them is always noticed. The key is covered by
- * the hash, which is half of its SipHash. A sequence is never below 64, so that no one changed
- * byte makes a word 0.
+ * The check is a CRC of the committed image, its stamp, the hash and the lower half (record_sum.h). A
+ * byte changed anywhere in them is always noticed. The key is covered by the hash, which is half of
+ * its SipHash. A sequence is never below 64, so that no one changed byte makes a word 0.
  *
- * Written by: the owner of the slice alone. Read by: the owner; any thread and any process that
- * maps it, through flx_record_read.
+ * Written by: the slice's owner alone. Read by: it; by flx_record_read, any thread and process.
  *
  * A record is a whole number of cache lines, so that no two owners write one line: one line for a
  * context of up to 16 bytes under a key of up to 12, three for 64 bytes under 8 (160 of 192).
@@ -37,20 +35,17 @@
 #include <stdint.h>
 #include <string.h>
 
-#include <nmmintrin.h>
-
+#include "context-store/clock.h"
+#include "context-store/record_sum.h"
 #include "fabric/base.h"
 
 #define FLX_RECORD_KEY_MAX     40   /* FLX_KEY_MAX of flx.h, which is for apps */
 #define FLX_RECORD_CONTEXT_MAX 4096 /* FLX_CONTEXT_MAX of flx.h */
 
-/* Ticks of the store's clock per second; stamps are in ticks, modulo 2^32 (777 days). */
-#define FLX_TICKS_PER_SECOND 64
-
 struct flx_record {
 	_Atomic uint64_t word;
 	uint32_t hash; /* low half of the key's hash: the index grows by it without hashing again */
-	uint32_t stamp[2]; /* tick at which each image was committed */
+	uint32_t stamp[2]; /* tick (clock.h) at which each image was committed */
 	uint8_t key[];
 };
 
@@ -58,8 +53,7 @@ struct flx_record {
 
 static_assert(offsetof(struct flx_record, key) == FLX_RECORD_KEY_OFFSET, "the picture above");
 
-#define FLX_RECORD_LIVE	 2u   /* in the lower half of the word */
-#define FLX_RECORD_FIRST 256u /* least lower half: sequence 64 */
+#define FLX_RECORD_LIVE 2u /* in the lower half of the word */
 
 /* Sizes of all records of a type. Read-only after init. */
 struct flx_record_layout {
@@ -72,7 +66,7 @@ struct flx_record_layout {
 	void (*init)(void *context); /* NULL: zeroes */
 };
 
-/* @ttl_ms: rounded up to ticks, at most 2^31 - 1 of them; 0: never. */
+/* @ttl_ms: rounded up to ticks, at most FLX_CLOCK_TTL_MAX_S; 0: never. */
 void flx_record_layout_init(struct flx_record_layout *layout, uint32_t key_size,
 			    uint32_t context_size, uint64_t ttl_ms, void (*init)(void *context));
 
@@ -108,65 +102,6 @@ static inline void flx_record_copy(uint8_t *to, const uint8_t *from, uint32_t si
 	}
 }
 
-/* --------------------------------------------------------------------------------------- checks */
-
-static inline uint32_t flx_record_rotate(uint64_t sum, unsigned int bits)
-{
-	return (uint32_t)sum << bits | (uint32_t)sum >> (32 - bits);
-}
-
-/* 8 bytes at a time: a wider load of what a handler has just stored waits for the store to end. */
-static inline uint64_t flx_record_load(const uint8_t *image)
-{
-	uint64_t word;
-
-	memcpy(&word, image, sizeof(word));
-	return word;
-}
-
-/*
- * flx_record_sum - the check of a live word with lower half @half
- *
- * CRC32C in four lanes, since one lane alone waits three cycles for each word. The lanes begin with
- * what is checked beside the image, and are put together so that a change within one lane always
- * shows: a CRC finds all bursts of up to 32 bits.
- */
-static inline uint32_t flx_record_sum(const uint8_t *image, uint32_t image_size, uint32_t hash,
-				      uint32_t stamp, uint32_t half)
-{
-	uint64_t a = hash, b = stamp, c = half, d = UINT32_MAX;
-
-	for (; image_size >= 32; image_size -= 32, image += 32) {
-		a = _mm_crc32_u64(a, flx_record_load(image));
-		b = _mm_crc32_u64(b, flx_record_load(image + 8));
-		c = _mm_crc32_u64(c, flx_record_load(image + 16));
-		d = _mm_crc32_u64(d, flx_record_load(image + 24));
-	}
-	for (; image_size; image_size -= 8, image += 8)
-		d = _mm_crc32_u64(d, flx_record_load(image));
-	return (uint32_t)a ^ flx_record_rotate(b, 8) ^ flx_record_rotate(c, 16) ^
-	       flx_record_rotate(d, 24);
-}
-
-/* The check of a dead word: of the lower half alone, for all else may change. */
-static inline uint32_t flx_record_dead_sum(uint32_t half)
-{
-	return _mm_crc32_u32(UINT32_MAX, half);
-}
-
-static inline uint64_t flx_record_dead_word(uint32_t half)
-{
-	return (uint64_t)flx_record_dead_sum(half) << 32 | half;
-}
-
-/* Whether @word, which is not live, is what a delete has left, or flx_record_begin. */
-static inline bool flx_record_dead_sound(uint64_t word)
-{
-	uint32_t half = (uint32_t)word;
-
-	return half >= FLX_RECORD_FIRST && word == flx_record_dead_word(half);
-}
-
 /* The lower half that follows that of @word, neither live nor with an image yet. */
 static inline uint32_t flx_record_next(uint64_t word)
 {
@@ -186,7 +121,7 @@ static inline bool flx_record_live(const struct flx_record *record)
 static inline bool flx_record_over(const struct flx_record_layout *layout, uint32_t stamp,
 				   uint32_t now)
 {
-	return layout->ttl_ticks && (int32_t)(now - stamp) > (int32_t)layout->ttl_ticks;
+	return layout->ttl_ticks && flx_clock_age(stamp, now) > layout->ttl_ticks;
 }
 
 /* Whether the live context of @record is over at tick @now. Context: owner of the slice. */
@@ -225,10 +160,7 @@ static inline void *flx_record_open(const struct flx_record_layout *layout,
 	return spare;
 }
 
-/*
- * flx_record_commit - make the opened image the committed one, at tick @now
- * Context: owner of the slice.
- */
+/* flx_record_commit - make the opened image the committed one, at tick @now. Context: owner. */
 static inline void flx_record_commit(const struct flx_record_layout *layout,
 				     struct flx_record *record, uint32_t now)
 {
@@ -270,8 +202,7 @@ static inline void flx_record_begin(struct flx_record *record)
 static inline void flx_record_assign(const struct flx_record_layout *layout,
 				     struct flx_record *record, uint32_t hash, const uint8_t *key)
 {
-	/* Pairs with the acquire fence of flx_record_read: who sees the new key sees the dead word.
-	 */
+	/* Pairs with the acquire fence of flx_record_read: new key seen, dead word seen. */
 	atomic_thread_fence(memory_order_release);
 	record->hash = hash;
 	memcpy(record->key, key, layout->key_size);

@@ -137,8 +137,11 @@ int flx_restore(struct flx_store *store, const struct flx_store_conf *conf,
 	struct restoring *restoring = calloc(1, sizeof(*restoring));
 	int error;
 
-	if (!restoring)
+	if (!restoring) {
+		flx_error("%s: no memory to restore it with; nothing was restored; free %zu bytes",
+			  conf->restore->path, sizeof(*restoring));
 		return -ENOMEM;
+	}
 	restoring->store = store;
 	restoring->conf = conf;
 	restoring->restore = conf->restore;

@@ -22,9 +22,10 @@ static struct link *link_at(const struct flx_slab *slab, uint32_t number)
 	return flx_slab_at(slab, number);
 }
 
+/* Between workers only. */
 static void lock(struct flx_slab_pool *pool)
 {
-	/* Acquire: pairs with the release in unlock, for the pool and the links in it. */
+	/* Acquire: pairs with the release in unlock, for the chains and the links in them. */
 	while (atomic_flag_test_and_set_explicit(&pool->lock, memory_order_acquire))
 		rte_pause();
 }
@@ -34,26 +35,46 @@ static void unlock(struct flx_slab_pool *pool)
 	atomic_flag_clear_explicit(&pool->lock, memory_order_release);
 }
 
-/* Free records of @pool, caches aside: exact under its lock, else a moment's figure. */
-static uint32_t count_free(const struct flx_slab_pool *pool)
+/*
+ * Chains @first to @last go before those of @list. Release: their links, and what the records held,
+ * are there for take_list; each push is a read-modify-write, so it goes on with the releases of
+ * those before it. Sequentially consistent for the sake of note_free.
+ */
+static void push_list(const struct flx_slab *slab, _Atomic uint32_t *list, uint32_t first,
+		      uint32_t last)
 {
-	uint32_t bump = pool->bump, ready = pool->ready; /* in this order: it is never above */
+	uint32_t head = atomic_load_explicit(list, memory_order_relaxed);
 
-	return pool->free_count + (ready - bump);
+	do {
+		link_at(slab, last)->next_chain = head;
+	} while (!atomic_compare_exchange_weak_explicit(list, &head, first, memory_order_seq_cst,
+							memory_order_relaxed));
 }
 
-/* After a change of what is free. Under the lock. */
-static void note_free(const struct flx_slab *slab, struct flx_slab_pool *pool)
+/* All chains of @list, or FLX_SLAB_NONE; no write when there is none. */
+static uint32_t take_list(_Atomic uint32_t *list)
 {
-	uint32_t count = count_free(pool);
+	/* Sequentially consistent: see refill_from. */
+	if (atomic_load_explicit(list, memory_order_seq_cst) == FLX_SLAB_NONE)
+		return FLX_SLAB_NONE;
+	/* Acquire: pairs with the release of every push. */
+	return atomic_exchange_explicit(list, FLX_SLAB_NONE, memory_order_acquire);
+}
 
-	if (count)
-		atomic_store_explicit(&pool->dry, false, memory_order_relaxed);
-	/* What waits for a grace period is room that was made already. */
-	count += pool->limbo_count + pool->waiting_count;
-	atomic_store_explicit(&pool->low,
-			      count < slab->reserve && (pool->ready == pool->end || pool->stuck),
-			      memory_order_relaxed);
+/*
+ * There is a block to be had, since before this call. No lock: whoever finds none at the same time
+ * looks again after he has said so (refill_from).
+ */
+static void note_free(struct flx_slab_pool *pool)
+{
+	if (atomic_load_explicit(&pool->dry, memory_order_seq_cst))
+		atomic_store_explicit(&pool->dry, false, memory_order_seq_cst);
+}
+
+/* Keeper's, and init's: whether it pays to make room depends on whether @pool grows. */
+static void set_floor(const struct flx_slab *slab, struct flx_slab_pool *pool, bool grows)
+{
+	atomic_store_explicit(&pool->floor, grows ? 0 : slab->reserve, memory_order_relaxed);
 }
 
 void flx_slab_init(struct flx_slab *slab, const struct flx_slab_conf *conf)
@@ -80,9 +101,11 @@ void flx_slab_init(struct flx_slab *slab, const struct flx_slab_conf *conf)
 			.bump = conf->node[n].bump,
 			.chains = FLX_SLAB_NONE,
 			.limbo = FLX_SLAB_NONE,
+			.returned = FLX_SLAB_NONE,
+			.room = conf->node[n].ready - conf->node[n].bump,
 			.waiting = FLX_SLAB_NONE,
 		};
-		note_free(slab, &slab->pool[n]);
+		set_floor(slab, &slab->pool[n], conf->node[n].ready < conf->node[n].end);
 	}
 	for (uint32_t w = 0; w < FLX_WORKERS_MAX; w++)
 		slab->cache[w] = (struct flx_slab_cache){
@@ -93,33 +116,63 @@ void flx_slab_init(struct flx_slab *slab, const struct flx_slab_conf *conf)
 		};
 }
 
+/* Room counts what is to be had before it can be taken, so it never falls below 0. */
+static void add_room(struct flx_slab_pool *pool, uint32_t count)
+{
+	atomic_fetch_add_explicit(&pool->room, count, memory_order_relaxed);
+}
+
+static void take_room(struct flx_slab_pool *pool, uint32_t count)
+{
+	atomic_fetch_sub_explicit(&pool->room, count, memory_order_relaxed);
+}
+
+/* Fresh records for @cache, as many as a block, as far as memory goes. Under the lock. */
+static bool take_fresh(struct flx_slab *slab, uint32_t node, struct flx_slab_cache *cache)
+{
+	struct flx_slab_pool *pool = &slab->pool[node];
+	uint32_t bump = atomic_load_explicit(&pool->bump, memory_order_relaxed), rest;
+
+	/* Acquire, of flx_slab_extend: they are backed. And more than that: see refill_from. */
+	rest = atomic_load_explicit(&pool->ready, memory_order_seq_cst) - bump;
+	if (rest == 0)
+		return false;
+	cache->fresh = bump;
+	cache->fresh_end = bump + (rest < slab->block ? rest : slab->block);
+	if (slab->bumped)
+		slab->bumped(slab->bumped_argument, node, cache->fresh_end);
+	atomic_store_explicit(&pool->bump, cache->fresh_end, memory_order_relaxed);
+	take_room(pool, cache->fresh_end - bump);
+	return true;
+}
+
 /* A free chain, or a block of fresh records. Under the lock; false: there is neither. */
 static bool take_block(struct flx_slab *slab, uint32_t node, struct flx_slab_cache *cache)
 {
 	struct flx_slab_pool *pool = &slab->pool[node];
+	const struct link *first;
 
-	if (pool->chains != FLX_SLAB_NONE) {
-		const struct link *first = link_at(slab, pool->chains);
-
-		cache->chain = pool->chains;
-		cache->chain_count = first->chain_count;
-		pool->free_count -= first->chain_count;
-		pool->chains = first->next_chain;
-		return true;
-	}
-	if (pool->bump < pool->ready) {
-		uint32_t rest = pool->ready - pool->bump;
-
-		cache->fresh = pool->bump;
-		cache->fresh_end = cache->fresh + (rest < slab->block ? rest : slab->block);
-		if (slab->bumped)
-			slab->bumped(slab->bumped_argument, node, cache->fresh_end);
-		pool->bump = cache->fresh_end;
-		return true;
-	}
-	return false;
+	if (pool->chains == FLX_SLAB_NONE)
+		pool->chains = take_list(&pool->returned);
+	if (pool->chains == FLX_SLAB_NONE)
+		return take_fresh(slab, node, cache);
+	first = link_at(slab, pool->chains);
+	cache->chain = pool->chains;
+	cache->chain_count = first->chain_count;
+	pool->chains = first->next_chain;
+	take_room(pool, cache->chain_count);
+	return true;
 }
 
+/*
+ * The keeper brings chains and memory without the lock, and then says that the pool is not dry.
+ * That must not be lost to who has found none and is about to say that it is: then nobody would
+ * look again. So he says so first, and looks once more. In the one order of these operations (all
+ * are sequentially consistent) his true comes before his second look; where that has missed what
+ * the keeper brought, the look comes before the bringing, and that before the keeper's false, which
+ * therefore is the later one. Where it has not, he says false himself. A false that comes late, or
+ * when all is gone again, costs a look. Among workers the lock decides.
+ */
 static bool refill_from(struct flx_slab *slab, uint32_t node, struct flx_slab_cache *cache)
 {
 	struct flx_slab_pool *pool = &slab->pool[node];
@@ -129,10 +182,12 @@ static bool refill_from(struct flx_slab *slab, uint32_t node, struct flx_slab_ca
 		return false;
 	lock(pool);
 	found = take_block(slab, node, cache);
-	/* Under the lock, so that it cannot overwrite the false of a spill that came later. */
-	if (!found)
-		atomic_store_explicit(&pool->dry, true, memory_order_relaxed);
-	note_free(slab, pool);
+	if (!found) {
+		atomic_store_explicit(&pool->dry, true, memory_order_seq_cst);
+		found = take_block(slab, node, cache);
+		if (found)
+			note_free(pool);
+	}
 	unlock(pool);
 	return found;
 }
@@ -153,39 +208,42 @@ static void push(struct flx_slab *slab, uint32_t *head, uint32_t *count, uint32_
 	++*count;
 }
 
-/* Chain *@head of *@count before the chains at *@chains. Under the lock of their pool. */
-static void hand_over(struct flx_slab *slab, uint32_t *head, uint32_t *count, uint32_t *chains)
+/* Takes chain *@head of *@count out of a cache, to be moved as one. Its first record. */
+static uint32_t close_chain(struct flx_slab *slab, uint32_t *head, uint32_t *count)
 {
-	struct link *first = link_at(slab, *head);
+	uint32_t first = *head;
 
-	first->chain_count = *count;
-	first->next_chain = *chains;
-	*chains = *head;
+	link_at(slab, first)->chain_count = *count;
 	*head = FLX_SLAB_NONE;
 	*count = 0;
+	return first;
 }
 
 /* The free chain of @cache to its pool. */
 static void spill(struct flx_slab *slab, struct flx_slab_cache *cache)
 {
 	struct flx_slab_pool *pool = &slab->pool[cache->node];
+	uint32_t count = cache->chain_count;
+	uint32_t chain = close_chain(slab, &cache->chain, &cache->chain_count);
 
+	add_room(pool, count);
 	lock(pool);
-	pool->free_count += cache->chain_count;
-	hand_over(slab, &cache->chain, &cache->chain_count, &pool->chains);
-	note_free(slab, pool);
+	link_at(slab, chain)->next_chain = pool->chains;
+	pool->chains = chain;
+	note_free(pool);
 	unlock(pool);
 }
 
+/* The retired chain of @cache to its pool, for the keeper: counted before he can release it. */
 static void spill_limbo(struct flx_slab *slab, struct flx_slab_cache *cache)
 {
 	struct flx_slab_pool *pool = &slab->pool[cache->node];
+	uint32_t count = cache->limbo_count;
+	uint32_t chain = close_chain(slab, &cache->limbo, &cache->limbo_count);
 
-	lock(pool);
-	pool->limbo_count += cache->limbo_count;
-	hand_over(slab, &cache->limbo, &cache->limbo_count, &pool->limbo);
-	note_free(slab, pool);
-	unlock(pool);
+	add_room(pool, count);
+	atomic_fetch_add_explicit(&pool->deferred, count, memory_order_relaxed);
+	push_list(slab, &pool->limbo, chain, chain);
 }
 
 uint32_t flx_slab_take(struct flx_slab *slab, uint32_t worker)
@@ -214,6 +272,7 @@ uint32_t flx_slab_append(struct flx_slab *slab)
 			continue;
 		if (slab->bumped)
 			slab->bumped(slab->bumped_argument, n, pool->bump + 1);
+		take_room(pool, 1);
 		return pool->bump++;
 	}
 	return FLX_SLAB_NONE;
@@ -256,12 +315,7 @@ bool flx_slab_collect(struct flx_slab *slab)
 	for (uint32_t n = 0; n < slab->node_count; n++) {
 		struct flx_slab_pool *pool = &slab->pool[n];
 
-		lock(pool);
-		pool->waiting = pool->limbo;
-		pool->waiting_count = pool->limbo_count;
-		pool->limbo = FLX_SLAB_NONE;
-		pool->limbo_count = 0;
-		unlock(pool);
+		pool->waiting = take_list(&pool->limbo);
 		found |= pool->waiting != FLX_SLAB_NONE;
 	}
 	return found;
@@ -269,19 +323,20 @@ bool flx_slab_collect(struct flx_slab *slab)
 
 static void release(struct flx_slab *slab, struct flx_slab_pool *pool)
 {
-	struct link *last = link_at(slab, pool->waiting);
+	const struct link *last = link_at(slab, pool->waiting);
+	uint32_t number = pool->waiting, count = last->chain_count;
 
-	/* The keeper's alone until they are joined to the free ones. */
-	while (last->next_chain != FLX_SLAB_NONE)
-		last = link_at(slab, last->next_chain);
-	lock(pool);
-	last->next_chain = pool->chains;
-	pool->chains = pool->waiting;
-	pool->free_count += pool->waiting_count;
-	pool->waiting_count = 0;
-	note_free(slab, pool);
-	unlock(pool);
+	/* The keeper's alone until they are pushed. */
+	while (last->next_chain != FLX_SLAB_NONE) {
+		number = last->next_chain;
+		last = link_at(slab, number);
+		count += last->chain_count;
+	}
+	push_list(slab, &pool->returned, pool->waiting, number);
+	note_free(pool);
 	pool->waiting = FLX_SLAB_NONE;
+	/* Release: who sees that nothing is deferred finds all of it free. */
+	atomic_fetch_sub_explicit(&pool->deferred, count, memory_order_release);
 }
 
 void flx_slab_release(struct flx_slab *slab)
@@ -295,26 +350,26 @@ void flx_slab_extend(struct flx_slab *slab, uint32_t node, uint32_t ready)
 {
 	struct flx_slab_pool *pool = &slab->pool[node];
 
-	lock(pool);
-	pool->ready = ready;
-	pool->stuck = false;
-	note_free(slab, pool);
-	unlock(pool);
+	add_room(pool, ready - atomic_load_explicit(&pool->ready, memory_order_relaxed));
+	/* Release: they are backed. And more than that: see refill_from. */
+	atomic_store_explicit(&pool->ready, ready, memory_order_seq_cst);
+	note_free(pool);
+	set_floor(slab, pool, ready < pool->end);
 }
 
 void flx_slab_stick(struct flx_slab *slab, uint32_t node)
 {
-	struct flx_slab_pool *pool = &slab->pool[node];
-
-	lock(pool);
-	pool->stuck = true;
-	note_free(slab, pool);
-	unlock(pool);
+	set_floor(slab, &slab->pool[node], false);
 }
 
 uint32_t flx_slab_free_count(const struct flx_slab *slab, uint32_t node)
 {
-	return count_free(&slab->pool[node]);
+	const struct flx_slab_pool *pool = &slab->pool[node];
+	/* Acquire: what is deferred was room before. It may be gone before the second look. */
+	uint32_t deferred = atomic_load_explicit(&pool->deferred, memory_order_acquire);
+	uint32_t room = atomic_load_explicit(&pool->room, memory_order_relaxed);
+
+	return room > deferred ? room - deferred : 0;
 }
 
 uint32_t flx_slab_deferred(const struct flx_slab *slab)
@@ -322,11 +377,11 @@ uint32_t flx_slab_deferred(const struct flx_slab *slab)
 	uint32_t count = 0;
 
 	for (uint32_t n = 0; n < slab->node_count; n++)
-		count += slab->pool[n].limbo_count + slab->pool[n].waiting_count;
+		count += atomic_load_explicit(&slab->pool[n].deferred, memory_order_acquire);
 	return count;
 }
 
 uint32_t flx_slab_bump(const struct flx_slab *slab, uint32_t node)
 {
-	return slab->pool[node].bump;
+	return atomic_load_explicit(&slab->pool[node].bump, memory_order_relaxed);
 }

@@ -3,14 +3,19 @@
  * slab - records of one size, by number, handed out to workers in blocks.
  *
  * A worker takes and gives back records from a cache of its own, without an atomic operation.
- * Blocks of up to 64 come from a *pool* and go back to it, under a spin lock that is held for a
- * few instructions (and, for fresh ones, the stores of bumped), at most once per block. There is a
- * pool per NUMA node, each with numbers of its own; a worker asks that of its node first. Never
- * more records than are backed by memory, and never more than the limit.
+ * Blocks of up to 64 come from a *pool* and go back to it, under a spin lock of the workers that is
+ * held for a few instructions (and, for fresh ones, the stores of bumped), at most once per block.
+ * There is a pool per NUMA node, each with numbers of its own; a worker asks that of its node
+ * first. Never more records than are backed by memory, and never more than the limit.
  *
  * Two ways back. What no reader can have seen a context in is free at once (flx_slab_give). A
  * record that held one waits in *limbo* for a grace period (flx_slab_retire): the keeper collects
  * what has gathered there, waits, and releases it.
+ *
+ * No worker waits for the keeper, which runs on CPUs that it may lose at any instruction: it takes
+ * no lock. What was retired goes to it, and what it has freed comes back, over two lists of chains
+ * that are pushed by compare-and-swap and only ever taken whole, by one exchange. (So no ABA: what
+ * a push compares is the first chain alone, and that this is still the first is all it needs.)
  *
  * What the caches of other workers hold is out of a worker's reach: at most a block of fresh
  * records, one of free and one of retired ones each. So the block shrinks with the capacity (all
@@ -45,27 +50,42 @@ struct flx_slab_cache {
 	uint32_t node; /* whose pool comes first */
 };
 
-/* The records of one NUMA node: numbers [first, end), of which those below ready are backed. */
+/*
+ * The records of one NUMA node: numbers [first, end), of which those below ready are backed.
+ *
+ *	field			written by		read by
+ *	dry			workers under the	any worker
+ *				lock; keeper: false
+ *	floor, ready		keeper			any worker, any thread
+ *	lock, chains		workers			workers, under the lock
+ *	bump			workers, under the	any thread
+ *				lock
+ *	limbo			workers push		keeper takes all
+ *	returned		keeper pushes		a worker under the lock takes all
+ *	room, deferred		workers and keeper,	any thread
+ *				by adding
+ *	waiting			keeper			keeper
+ */
 struct flx_slab_pool {
-	/* Written under the lock; dry and low are read without it. */
-	alignas(FLX_CACHE_LINE) atomic_flag lock;
-	_Atomic bool dry; /* a worker wanted a block and there was none */
-	_Atomic bool low; /* fewer than the reserve are free, and it does not grow */
-	bool stuck;	  /* there is no memory to grow into, for now */
-	/* Read without the lock as well, by threads that may lose their CPU while they hold it. */
-	_Atomic uint32_t bump; /* numbers from here were never handed out */
+	/* Seldom written. */
+	alignas(FLX_CACHE_LINE) _Atomic bool dry; /* a worker wanted a block and there was none */
+	_Atomic uint32_t floor; /* with less room it is low; 0: it grows, or may soon */
 	_Atomic uint32_t ready;
-	_Atomic uint32_t free_count; /* in chains */
-	_Atomic uint32_t limbo_count;
-	_Atomic uint32_t waiting_count;
-	uint32_t chains; /* free chains, linked; FLX_SLAB_NONE: none */
-	uint32_t limbo;	 /* retired chains, linked */
-
-	uint32_t waiting; /* the keeper's: chains in the grace period under way */
-
-	/* Read-only after init. */
-	uint32_t first;
+	uint32_t first; /* read-only after init, as end */
 	uint32_t end;
+
+	/* The workers'. */
+	alignas(FLX_CACHE_LINE) atomic_flag lock;
+	uint32_t chains;       /* free chains, linked; FLX_SLAB_NONE: none */
+	_Atomic uint32_t bump; /* numbers from here were never handed out */
+
+	/* Between them and the keeper. */
+	alignas(FLX_CACHE_LINE) _Atomic uint32_t limbo; /* retired chains, linked */
+	_Atomic uint32_t returned;			/* free chains, linked */
+	_Atomic uint32_t room;	   /* records in no cache and no use: free, or soon */
+	_Atomic uint32_t deferred; /* of these, in limbo or waiting */
+
+	uint32_t waiting; /* chains in the grace period under way */
 };
 
 struct flx_slab_conf {
@@ -91,7 +111,7 @@ struct flx_slab {
 	uint8_t *base;
 	uint32_t stride_bytes;
 	uint32_t block;
-	uint32_t reserve; /* of a pool: below it, it is low */
+	uint32_t reserve; /* the floor of a pool that does not grow */
 	uint32_t node_count;
 	void (*bumped)(void *argument, uint32_t node, uint32_t bump);
 	void *bumped_argument;
@@ -156,12 +176,19 @@ static inline bool flx_slab_dry(const struct flx_slab *slab, uint32_t worker)
 				    memory_order_relaxed);
 }
 
-/* True when every pool, of which each may serve any worker, has less than its reserve left. */
+/*
+ * True when every pool, of which each may serve any worker, has less room than its reserve and does
+ * not grow. What waits for a grace period is room that was made already.
+ */
 static inline bool flx_slab_low(const struct flx_slab *slab)
 {
-	for (uint32_t n = 0; n < slab->node_count; n++)
-		if (!atomic_load_explicit(&slab->pool[n].low, memory_order_relaxed))
+	for (uint32_t n = 0; n < slab->node_count; n++) {
+		const struct flx_slab_pool *pool = &slab->pool[n];
+
+		if (atomic_load_explicit(&pool->room, memory_order_relaxed) >=
+		    atomic_load_explicit(&pool->floor, memory_order_relaxed))
 			return false;
+	}
 	return true;
 }
 

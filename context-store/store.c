@@ -10,6 +10,7 @@
 #include "context-store/siphash.h"
 #include "context-store/type.h"
 #include "context-store/upgrade.h"
+#include "context-store/view.h"
 
 uint64_t flx_store_layout(void)
 {
@@ -31,32 +32,18 @@ uint64_t flx_store_layout(void)
 
 /* ------------------------------------------------------------------------------------- the clock */
 
-/*
- * The files' clock goes on from where it was saved, and on for the time since, as the machine's
- * clock has it; should that have been set back, from where it was saved. That is in whole seconds:
- * of two, almost one may not have passed. Better that a context lives a second longer than that a
- * restart ends it before its time.
- */
-static void start_clock(struct flx_store *store, const struct flx_store_conf *conf)
+static int start_clock(struct flx_store *store, const struct flx_store_conf *conf)
 {
-	const struct flx_file *file = &store->files.now.node[0];
-	uint32_t tick, wall;
-	int64_t away = 0;
+	int error = 0;
 
 	store->start_tsc = conf->start_tsc;
 	store->tick_tsc = conf->tsc_hz / FLX_TICKS_PER_SECOND;
 	if (store->tick_tsc == 0)
 		store->tick_tsc = 1;
-	if (!store->persists || store->is_new)
-		return;
-	if (!flx_file_clock_get(file, FLX_FILE_TICK, &tick) ||
-	    !flx_file_clock_get(file, FLX_FILE_WALL, &wall))
-		return;
-	if (wall)
-		away = (int64_t)time(NULL) - (int64_t)wall - 1;
-	if (away > FLX_STORE_AWAY_MAX_S)
-		away = FLX_STORE_AWAY_MAX_S;
-	store->start_tick = tick + (away > 0 ? (uint32_t)away * FLX_TICKS_PER_SECOND : 0);
+	if (store->persists && !store->is_new)
+		error = flx_view_now(&store->files.now, conf->path, &store->start_tick);
+	store->grow_again_tick = store->start_tick;
+	return error;
 }
 
 /* ---------------------------------------------------------------------------------------- opening */
@@ -107,21 +94,30 @@ static void number_types(struct flx_store *store, const struct flx_file_set *set
 		store->file_type[t] = flx_files_type(set, store->type[t]->name);
 }
 
+static int report_map(const struct flx_store *store, const struct flx_context_type *type, int error)
+{
+	if (error == -EBADMSG)
+		return flx_type_refuse_single(store->files.dir.path, type->name);
+	flx_error(
+		"contexts of '%s' (%u of %u bytes, key %u): %s; lower the capacity or the size, or "
+		"give the machine more memory",
+		type->name, type->capacity, type->layout.context_size, type->layout.key_size,
+		strerror(-error));
+	return error;
+}
+
+/* None begins before all are there. */
 static int map_types(struct flx_store *store, struct flx_file_set *set)
 {
 	for (uint32_t t = 0; t < store->type_count; t++) {
 		int error = flx_type_map(store->type[t], &store->shape, set,
 					 set ? (uint32_t)store->file_type[t] : 0);
 
-		if (error) {
-			flx_error("contexts of '%s' (%u of %u bytes, key %u): %s; lower the "
-				  "capacity or the size, or give the machine more memory",
-				  store->type[t]->name, store->type[t]->capacity,
-				  store->type[t]->layout.context_size,
-				  store->type[t]->layout.key_size, strerror(-error));
-			return error;
-		}
+		if (error)
+			return report_map(store, store->type[t], error);
 	}
+	for (uint32_t t = 0; t < store->type_count; t++)
+		flx_type_begin(store->type[t]);
 	return 0;
 }
 
@@ -175,7 +171,9 @@ static int open_files(struct flx_store *store, const struct flx_store_conf *conf
 		error = -EEXIST;
 		goto err_files;
 	}
-	start_clock(store, conf);
+	error = start_clock(store, conf);
+	if (error)
+		goto err_files;
 	wanted = wanted_schema(store, conf, types);
 	if (store->is_new) {
 		error = make_files(store, conf, &wanted);
@@ -209,8 +207,9 @@ static int open_memory(struct flx_store *store, const struct flx_store_conf *con
 	int error;
 
 	store->is_new = true;
-	start_clock(store, conf);
-	error = map_types(store, NULL);
+	error = start_clock(store, conf);
+	if (!error)
+		error = map_types(store, NULL);
 	if (error || !conf->restore)
 		return error;
 	types = calloc(FLX_STORE_TYPES_MAX, sizeof(*types));

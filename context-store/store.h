@@ -29,8 +29,6 @@
 
 #define FLX_STORE_TYPES_MAX FLX_FILE_TYPES_MAX
 #define FLX_STORE_KEEPERS   2 /* threads */
-/* Of the time that a store was away, what its clock makes up: more would read as the future. */
-#define FLX_STORE_AWAY_MAX_S (INT32_MAX / 2 / FLX_TICKS_PER_SECOND)
 
 struct flx_store_conf {
 	const char *path;	     /* directory of the files; NULL: memory of the process */
@@ -94,7 +92,7 @@ uint64_t flx_store_layout(void);
  * flx_store_open - open the store, or make it
  * 0; -errno after one flx_error, and then no file was changed, but for a directory made.
  * -EBUSY: another process runs on it; -EINVAL: it is another program's, damaged, or @conf is wrong;
- * -ENOMEM, -ENOSPC. Context: setup.
+ * -EBADMSG: a context that has no key is damaged; -ENOMEM, -ENOSPC. Context: setup.
  */
 int flx_store_open(struct flx_store **store, const struct flx_store_conf *conf);
 

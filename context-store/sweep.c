@@ -78,7 +78,7 @@ static void sweep_bucket(struct flx_context_type *type, uint32_t worker, uint32_
 	struct flx_context_counts *counts = &type->worker[worker].counts;
 	uint32_t now = type->turn[worker].now;
 	uint32_t numbers[FLX_BUCKET_ENTRIES], count, oldest = FLX_SLAB_NONE;
-	int32_t oldest_age = -1;
+	uint32_t oldest_age = 0;
 
 	count = flx_bucket_numbers(bucket, numbers);
 	for (uint32_t i = 0; i < count; i++)
@@ -86,15 +86,13 @@ static void sweep_bucket(struct flx_context_type *type, uint32_t worker, uint32_
 	for (uint32_t i = 0; i < count; i++) {
 		const struct flx_record *record = flx_slab_at(&type->slab, numbers[i]);
 		uint64_t word = atomic_load_explicit(&record->word, memory_order_relaxed);
-		int32_t age = (int32_t)(now - record->stamp[word & 1]);
+		uint32_t age = flx_clock_age(record->stamp[word & 1], now);
 
-		/* A stamp that lies ahead, of before a kill, is young; but one of them gives way. */
-		age = age < 0 ? 0 : age;
 		if (flx_record_expired(&type->layout, record, now)) {
 			flx_context_withdraw(type, worker, (uint16_t)slice, numbers[i],
 					     &counts->expired);
 			make_room = false;
-		} else if (age > oldest_age) {
+		} else if (oldest == FLX_SLAB_NONE || age > oldest_age) {
 			oldest = numbers[i];
 			oldest_age = age;
 		}

@@ -6,8 +6,9 @@
 
 #include "context-store/siphash.h"
 
-/* More records are mapped when fewer than this share of a step is free: time to do it. */
-#define GROW_SHARE 4
+/* See FLX_TYPE_AHEAD. */
+#define AHEAD_OF_READY	  8
+#define AHEAD_OF_CAPACITY 4
 
 static bool is_valid(const struct flx_context_type_conf *conf, const struct flx_type_shape *shape)
 {
@@ -185,16 +186,11 @@ static int map_nodes(struct flx_context_type *type, const struct flx_type_shape 
 		     const struct flx_slab_conf *conf)
 {
 	for (uint32_t n = 0; n < conf->node_count; n++) {
-		uint32_t ready = conf->node[n].ready - conf->node[n].first;
-		int error = back_records(type, shape, n, 0, ready);
+		int error =
+			back_records(type, shape, n, 0, conf->node[n].ready - conf->node[n].first);
 
 		if (error)
 			return error;
-		if (!type->files)
-			continue;
-		flx_file_set(&type->files->node[n], type->file_type, FLX_FILE_READY, ready);
-		flx_file_set(&type->files->node[n], type->file_type, FLX_FILE_TTL,
-			     type->layout.ttl_ticks);
 	}
 	return 0;
 }
@@ -217,24 +213,25 @@ static int make_index(struct flx_context_type *type, const struct flx_type_shape
 	return error;
 }
 
-/* The one record of a type without keys. What a kill cannot leave is counted, and begun anew. */
-static void make_single(struct flx_context_type *type)
+/* The one record of a type without keys; -EBADMSG: it is not what a kill can leave. */
+static int find_single(struct flx_context_type *type)
 {
 	struct flx_record *record = flx_slab_at(&type->slab, 0);
 
-	if (type->slab.pool[0].bump == 0) {
-		begin_records(type, 0, 1);
-	} else if (flx_record_verify(&type->layout, record) == FLX_RECORD_DAMAGED) {
-		atomic_fetch_add_explicit(&type->damaged, 1, memory_order_relaxed);
-		flx_warn("the one context of '%s' is damaged, and begins anew; restore a dump "
-			 "if it matters",
-			 type->name);
-		flx_record_begin(record);
-	}
-	if (!flx_record_live(record))
-		flx_record_assign(&type->layout, record,
-				  (uint32_t)flx_siphash13(type->seed, type->blank, 0), type->blank);
+	if (type->slab.pool[0].bump > 0 &&
+	    flx_record_verify(&type->layout, record) == FLX_RECORD_DAMAGED)
+		return -EBADMSG;
 	type->single = record;
+	return 0;
+}
+
+int flx_type_refuse_single(const char *path, const char *name)
+{
+	flx_error("%s: the one context of '%s' is damaged; restore a dump into another --store, or "
+		  "begin without it: copy the others with `flx ctx dump`, and make another --store "
+		  "of them with `flx ctx restore`",
+		  path, name);
+	return -EBADMSG;
 }
 
 int flx_type_map(struct flx_context_type *type, const struct flx_type_shape *shape,
@@ -266,33 +263,88 @@ int flx_type_map(struct flx_context_type *type, const struct flx_type_shape *sha
 	error = map_nodes(type, shape, &conf);
 	if (error)
 		return error;
-	if (type->layout.key_size)
-		return make_index(type, shape, &conf);
-	make_single(type);
-	return 0;
+	return type->layout.key_size ? make_index(type, shape, &conf) : find_single(type);
+}
+
+static void begin_words(struct flx_context_type *type, uint32_t node)
+{
+	struct flx_file *file = &type->files->node[node];
+	const struct flx_slab_pool *pool = &type->slab.pool[node];
+	uint32_t had;
+
+	if (!flx_file_get(file, type->file_type, FLX_FILE_TTL, &had))
+		flx_warn("contexts of '%s': the word ttl of node%u was damaged; the program's own "
+			 "is "
+			 "in its place; check the machine's memory and disk",
+			 type->name, node);
+	flx_file_set(file, type->file_type, FLX_FILE_READY, pool->ready - pool->first);
+	flx_file_set(file, type->file_type, FLX_FILE_TTL, type->layout.ttl_ticks);
+}
+
+void flx_type_begin(struct flx_context_type *type)
+{
+	for (uint32_t n = 0; type->files && n < type->slab.node_count; n++)
+		begin_words(type, n);
+	if (!type->single)
+		return;
+	if (type->slab.pool[0].bump == 0)
+		begin_records(type, 0, 1);
+	if (!flx_record_live(type->single))
+		flx_record_assign(&type->layout, type->single,
+				  (uint32_t)flx_siphash13(type->seed, type->blank, 0), type->blank);
+}
+
+static uint32_t larger(uint32_t a, uint32_t b)
+{
+	return a > b ? a : b;
+}
+
+uint32_t flx_type_step(uint32_t capacity, uint32_t limit, uint32_t ready, uint32_t free_count)
+{
+	uint32_t ahead = larger(ready / AHEAD_OF_READY, FLX_TYPE_AHEAD);
+
+	if (free_count > larger(ahead, capacity / AHEAD_OF_CAPACITY))
+		return 0;
+	ahead = larger(ahead, capacity);
+	return limit - ready < ahead ? limit - ready : ahead;
+}
+
+/* Backs records [@from, @to) of @node, and the index for as many. What was backed stays. */
+static int back_more(struct flx_context_type *type, const struct flx_type_shape *shape,
+		     uint32_t node, uint32_t from, uint32_t to)
+{
+	uint64_t ready = to - from;
+	int error;
+
+	for (uint32_t n = 0; n < shape->node_count; n++)
+		ready += type->slab.pool[n].ready - type->slab.pool[n].first;
+	error = back_blocks(type, shape, ready);
+	return error ? error : back_records(type, shape, node, from, to);
 }
 
 int flx_type_grow(struct flx_context_type *type, const struct flx_type_shape *shape, uint32_t node)
 {
 	struct flx_slab_pool *pool = &type->slab.pool[node];
-	uint32_t step = flx_type_share(type->capacity, shape->node_count);
-	uint32_t from = pool->ready - pool->first, to = pool->end - pool->first;
-	uint64_t ready = 0;
+	uint32_t capacity = flx_type_share(type->capacity, shape->node_count), step;
+	uint32_t from = pool->ready - pool->first;
 	int error;
 
-	if (type->single || from == to ||
-	    flx_slab_free_count(&type->slab, node) > step / GROW_SHARE)
+	if (type->single)
 		return 0;
-	to = to - from > step ? from + step : to;
-	for (uint32_t n = 0; n < shape->node_count; n++)
-		ready += type->slab.pool[n].ready - type->slab.pool[n].first;
-	error = back_blocks(type, shape, ready + (to - from));
-	if (!error)
-		error = back_records(type, shape, node, from, to);
+	step = flx_type_step(capacity, pool->end - pool->first, from,
+			     flx_slab_free_count(&type->slab, node));
+	if (step == 0)
+		return 0;
+	error = back_more(type, shape, node, from, from + step);
+	if (error && step > capacity) {
+		step = capacity;
+		error = back_more(type, shape, node, from, from + step);
+	}
 	if (error)
 		return error;
 	if (type->files)
-		flx_file_set(&type->files->node[node], type->file_type, FLX_FILE_READY, to);
-	flx_slab_extend(&type->slab, node, pool->first + to);
+		flx_file_set(&type->files->node[node], type->file_type, FLX_FILE_READY,
+			     from + step);
+	flx_slab_extend(&type->slab, node, pool->first + from + step);
 	return 1;
 }

@@ -62,6 +62,8 @@ static int copy_type(struct flx_store *store, struct copying *copying, uint32_t 
 		}
 		store->upgraded += scan->source->version != conf->version;
 	}
+	if (scan->damaged && conf->key_size == 0)
+		return flx_type_refuse_single(store->files.dir.path, conf->name);
 	if (scan->damaged)
 		flx_warn("contexts of '%s': %" PRIu64 " damaged ones were not copied", conf->name,
 			 scan->damaged);
@@ -80,6 +82,7 @@ int flx_upgrade(struct flx_store *store, const struct flx_store_conf *conf)
 	}
 	memset(copying, 0, sizeof(*copying));
 	error = flx_view_map(&copying->view, &store->files.now);
+	copying->view.now = store->start_tick;
 	for (uint32_t t = 0; t < store->type_count && !error; t++) {
 		int old = flx_files_type(&store->files.now, store->type[t]->name);
 

@@ -2,7 +2,7 @@
 #include "context-store/view.h"
 
 #include <errno.h>
-#include <time.h>
+#include <stdlib.h>
 
 #include "context-store/store.h"
 
@@ -43,17 +43,14 @@ static int take_type(struct flx_view *view, uint32_t t)
 	const struct flx_file_header *header = view->set->node[0].header;
 	const struct flx_file_type *found = &header->type[t];
 	struct flx_view_type *type = &view->type[t];
-	uint32_t ttl;
 	int error;
 
-	if (!flx_file_get(&view->set->node[0], t, FLX_FILE_TTL, &ttl) || ttl > INT32_MAX ||
-	    found->key_size > FLX_RECORD_KEY_MAX || found->context_size == 0 ||
+	if (found->key_size > FLX_RECORD_KEY_MAX || found->context_size == 0 ||
 	    found->context_size > FLX_RECORD_CONTEXT_MAX)
 		return -EINVAL;
 	type->name = found->name;
 	type->version = found->version;
 	flx_record_layout_init(&type->layout, found->key_size, found->context_size, 0, NULL);
-	type->layout.ttl_ticks = ttl;
 	error = type->layout.stride_bytes == found->stride_bytes ? map_type(view, t) : -EINVAL;
 	view->source[t].name = type->name;
 	view->source[t].version = type->version;
@@ -66,20 +63,54 @@ static int take_type(struct flx_view *view, uint32_t t)
 	return error;
 }
 
+/* The stamp of the latest commit that is there; 0: there is none. */
+static uint32_t find_latest(const struct flx_view *view)
+{
+	uint32_t latest = 0;
+	struct flx_scan scan;
+	bool any = false;
+
+	for (uint32_t t = 0; t < view->type_count; t++) {
+		flx_scan_init(&scan, &view->source[t], 0);
+		while (flx_scan_next(&scan)) {
+			if (!any || flx_clock_age(latest, scan.copy.stamp))
+				latest = scan.copy.stamp;
+			any = true;
+		}
+	}
+	return latest;
+}
+
+/* Now, and then the time limits, by which a scan leaves out what is over. */
+static void take_time(struct flx_view *view)
+{
+	flx_clock_read(&view->clock, view->set);
+	view->now = view->clock.tick;
+	if (view->clock.tick_damaged)
+		view->now += find_latest(view);
+	for (uint32_t t = 0; t < view->type_count; t++) {
+		uint32_t ttl;
+
+		if (flx_file_get(&view->set->node[0], t, FLX_FILE_TTL, &ttl) && ttl <= INT32_MAX)
+			view->type[t].layout.ttl_ticks = ttl;
+		else
+			view->ttl_damaged = true;
+	}
+}
+
+static void warn_time(const char *path, const struct flx_clock *clock, bool ttl_damaged)
+{
+	if (clock->tick_damaged || clock->wall_damaged || ttl_damaged)
+		flx_warn("%s: its time is damaged (words%s%s%s): ages may be too small, by the "
+			 "latest commit that is there, and contexts be there whose time is over; "
+			 "none is missing; check the machine's memory and disk",
+			 path, clock->tick_damaged ? " tick" : "",
+			 clock->wall_damaged ? " wall" : "", ttl_damaged ? " ttl" : "");
+}
+
 int flx_view_map(struct flx_view *view, struct flx_file_set *set)
 {
-	uint32_t tick = 0, wall = 0;
-	int64_t away;
-
 	view->set = set;
-	if (flx_file_clock_get(&set->node[0], FLX_FILE_TICK, &tick) &&
-	    flx_file_clock_get(&set->node[0], FLX_FILE_WALL, &wall) && wall) {
-		away = (int64_t)time(NULL) - (int64_t)wall - 1; /* as the store, see there */
-		if (away > FLX_STORE_AWAY_MAX_S)
-			away = FLX_STORE_AWAY_MAX_S;
-		tick += away > 0 ? (uint32_t)away * FLX_TICKS_PER_SECOND : 0;
-	}
-	view->now = tick;
 	for (uint32_t t = 0; t < set->node[0].header->type_count; t++) {
 		int error = take_type(view, t);
 
@@ -91,6 +122,7 @@ int flx_view_map(struct flx_view *view, struct flx_file_set *set)
 			return error;
 		}
 	}
+	take_time(view);
 	return 0;
 }
 
@@ -105,6 +137,8 @@ int flx_view_open(struct flx_view *view, const char *path)
 	error = flx_view_map(view, &view->files.now);
 	if (error)
 		flx_files_close(&view->files);
+	else
+		warn_time(path, &view->clock, view->ttl_damaged);
 	return error;
 }
 
@@ -116,4 +150,29 @@ void flx_view_close(struct flx_view *view)
 	if (view->set == &view->files.now)
 		flx_files_close(&view->files);
 	view->set = NULL;
+}
+
+int flx_view_now(struct flx_file_set *set, const char *path, uint32_t *now)
+{
+	struct flx_clock clock;
+	struct flx_view *view;
+	int error;
+
+	flx_clock_read(&clock, set);
+	*now = clock.tick;
+	warn_time(path, &clock, false);
+	if (!clock.tick_damaged)
+		return 0;
+	view = calloc(1, sizeof(*view));
+	if (!view) {
+		flx_error("%s: no memory to find its latest commit; give the machine more of it",
+			  path);
+		return -ENOMEM;
+	}
+	error = flx_view_map(view, set);
+	*now = view->now;
+	if (!error)
+		flx_view_close(view);
+	free(view);
+	return error;
 }

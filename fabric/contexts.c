@@ -13,7 +13,8 @@
 
 static_assert(FLX_SLICES == FLX_INDEX_SLICES, "the store's tables are the fabric's slices");
 static_assert(FLX_KEY_MAX == FLX_RECORD_KEY_MAX && FLX_CONTEXT_MAX == FLX_RECORD_CONTEXT_MAX &&
-		      FLX_ID_MAX == FLX_CONTEXT_NAME_MAX,
+		      FLX_ID_MAX == FLX_CONTEXT_NAME_MAX &&
+		      FLX_TTL_MAX_MS == FLX_CLOCK_TTL_MAX_S * 1000ull,
 	      "what a program may declare, the store can hold");
 
 static uint16_t slice_of_key(const void *argument, const uint8_t *key)

@@ -38,6 +38,7 @@ static void add_ports(struct flx_fabric *fabric, struct flx_ledger *ledger)
 		struct flx_port_counters counters;
 
 		snprintf(row->name, sizeof(row->name), "%.63s", fabric->port[p].spec.text);
+		row->queue_count = fabric->port[p].rx_queues;
 		if (flx_port_counters(&fabric->port[p], &counters))
 			continue;
 		row->refused = counters.rx_missed;
@@ -57,12 +58,21 @@ static void add_first_answer(const struct flx_fabric *fabric, struct flx_ledger 
 		ledger->first_answer_us = us;
 }
 
+static void add_queues(const struct flx_stats *snapshot, struct flx_ledger *ledger, uint32_t w)
+{
+	for (uint32_t p = 0; p < ledger->port_count; p++) {
+		ledger->port[p].queue_received[w] = snapshot->port[p].received;
+		ledger->port[p].queue_steered[w] = snapshot->port[p].steered;
+	}
+}
+
 static void add_worker(struct flx_fabric *fabric, struct flx_ledger *ledger, uint32_t w)
 {
 	const struct flx_worker *worker = fabric->shared.workers[w];
 	const struct flx_stats *snapshot = worker->snapshot;
 
 	flx_stats_sum(ledger, snapshot, worker->snapshot_pending);
+	add_queues(snapshot, ledger, w);
 	add_first_answer(fabric, ledger, snapshot->first_answer_tsc);
 	for (uint32_t f = FLX_FLUXION_FIRST; f < snapshot->fluxion_count; f++)
 		ledger->worker_handled[w] +=

@@ -68,7 +68,7 @@ extern "C" {
 #define FLX_MADE_MAX	     64 /* messages that one handler call may make, and send beside its own */
 #define FLX_KEY_MAX	     40	  /* bytes of a key */
 #define FLX_CONTEXT_MAX	     4096 /* bytes of a context */
-#define FLX_TTL_MAX_MS	     (365ull * 24 * 3600 * 1000)
+#define FLX_TTL_MAX_MS	     (180ull * 24 * 3600 * 1000)
 
 /* Slices of a group: unit of ownership and movement, a multiple of NIC indirection tables. */
 #define FLX_SLICES 512
@@ -326,10 +326,11 @@ struct flx_fluxion {
 		/* Fills a new context; zeroes when NULL. Must be pure. */
 		void (*init)(void *context);
 		/*
-		 * Contexts of the group at first; 0: 65,536. With a limit, their memory grows by as
-		 * many at a time, up to that; without (0), it never grows. Then new keys are
-		 * refused under ENOSPC; or, with evict, the context that was idle longest gives way,
-		 * or one nearly as long. Both need a key. `--contexts` overrides the numbers.
+		 * Contexts of the group at first; 0: 65,536. With a limit, their memory grows ahead
+		 * of need up to that, by as many at a time or, when they are more, by an eighth of
+		 * what there is (and by 4,096 at least); without (0), it never grows. Then new keys
+		 * are refused under ENOSPC; or, with evict, the context that was idle longest gives
+		 * way, or one nearly as long. Both need a key. `--contexts` overrides the numbers.
 		 */
 		uint32_t capacity;
 		uint32_t limit;
@@ -350,7 +351,8 @@ struct flx_fluxion {
 		int (*upgrade)(uint32_t version, const void *old, uint32_t old_size, void *context);
 		/*
 		 * A context that was not committed for so long is gone: the next message of its key
-		 * finds a new one. In steps of 1/64 s, up to FLX_TTL_MAX_MS; 0: never.
+		 * finds a new one. In steps of 1/64 s, up to FLX_TTL_MAX_MS (180 days, or ages
+		 * would wrap: context-store/clock.h); 0: never.
 		 */
 		uint64_t ttl_ms;
 	} context;

@@ -27,6 +27,9 @@ struct flx_port_ledger {
 	uint64_t rx_nombuf;
 	uint64_t rx_errors;
 	uint64_t tx_errors;
+	uint32_t queue_count;			  /* RX queues, each its worker's */
+	uint64_t queue_received[FLX_WORKERS_MAX]; /* frames */
+	uint64_t queue_steered[FLX_WORKERS_MAX];  /* messages of these that went to other workers */
 };
 
 struct flx_fluxion_ledger {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * park - messages of slices that are not live here: parked while the slice is on its way to this
- * worker, sent on when it has left; and those parked, handled once it has come. See migrate.h.
+ * worker, sent on when it has left; and those parked, handled once it has come. See move.h.
  */
 #include <rte_cycles.h>
 

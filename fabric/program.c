@@ -158,7 +158,7 @@ static void check_context(struct check *check, const struct flx_fluxion *fluxion
 	if (fluxion->context.ttl_ms > FLX_TTL_MAX_MS)
 		FLX_FAULT(check,
 			  "fluxion %s: contexts live %" PRIu64
-			  " ms; set .context.ttl_ms to 365 days "
+			  " ms; set .context.ttl_ms to 180 days "
 			  "(%llu) at most, or to 0 for ever",
 			  id, fluxion->context.ttl_ms, FLX_TTL_MAX_MS);
 	if (fluxion->context.upgrade && !fluxion->context.version)

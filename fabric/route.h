@@ -5,7 +5,7 @@
  * Two tables, since a slice moves while messages are under way. The *route*, one for all, says where
  * a message is sent. The *flags*, one table per worker, say what this worker does with one that it
  * has: handle it, park it, or send it on. Sends look only at the route, dispatch only at the flag;
- * migrate.h changes both, in an order that keeps what each promises.
+ * move.h changes both, in an order that keeps what each promises.
  *
  * Both are bytes that are changed in place, relaxed: a reader may see the old value until it has
  * passed a grace period (pulse.h), which the changer observes. A table published whole under RCU

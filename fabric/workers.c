@@ -66,7 +66,9 @@ static int make_moves(struct flx_shared *shared)
 	migrate->registry = shared->registry;
 	migrate->routes = shared->routes;
 	migrate->lanes = shared->lanes;
+	static_assert(FLX_RUN == 0, "what moves take for the end");
 	migrate->epoch = &shared->epoch;
+	migrate->ends = &shared->state;
 	migrate->worker_count = shared->worker_count;
 	migrate->port_count = shared->port_count;
 	migrate->port = shared->queues;

@@ -223,19 +223,21 @@ static int place_third(void)
 {
 	struct flx_sched *sched = run.rig.sched;
 	bool all[FLX_SLICES], under_way = true;
+	uint32_t left = FLX_SLICES;
 	int error;
 
 	memset(all, true, sizeof(all));
 	flx_sched_lock(sched);
-	error = flx_sched_order(sched, FLX_RELAY_THIRD, all, 1);
+	error = flx_sched_order(sched, FLX_RELAY_THIRD, all, 1, rte_rdtsc());
 	flx_sched_unlock(sched);
 	for (uint32_t ms = 0; !error && under_way && ms < 1000; ms++) {
 		rte_delay_us_sleep(1000);
 		flx_sched_lock(sched);
 		under_way = sched->order.under_way;
+		left = sched->order.left;
 		flx_sched_unlock(sched);
 	}
-	return error ? error : under_way ? -ETIMEDOUT : 0;
+	return error ? error : left ? -ETIMEDOUT : 0;
 }
 
 /* Lets all messages end, and looks whether each was seen by all three as often, and in order. */

@@ -39,7 +39,7 @@ void flx_load_fini(struct flx_load *load)
 	load->touched = NULL;
 }
 
-/* @old with a fourth of @now in its place. */
+/* @old with a part of @now in its place. */
 static int64_t smooth(int64_t old, int64_t now)
 {
 	return old + (now - old) / FLX_LOAD_SMOOTH;

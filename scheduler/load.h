@@ -32,10 +32,11 @@
  */
 #define FLX_LOAD_WINDOW_US 250
 /*
- * A new window counts a fourth: what has changed is seen to two thirds after a millisecond. More, and
- * a burst of half a millisecond moves slices; less, and the 20 ms are spent on seeing.
+ * A new window counts half: what has changed is seen to three fourths after half a millisecond. More,
+ * and one long turn moves slices; less, and what a move has changed is not seen by the next tick, which
+ * then moves too much.
  */
-#define FLX_LOAD_SMOOTH 4
+#define FLX_LOAD_SMOOTH 2
 /* All of a worker's time. */
 #define FLX_LOAD_FULL 1000000
 /* Slices are measured from here on, and no more below the second. */

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "scheduler/policy_draft.h"
 
+#include <string.h>
+
 #include <rte_common.h>
 
 /*
@@ -9,8 +11,8 @@
  */
 #define URGENT POINTS(25)
 /*
- * A difference that is acted upon by steady loads. Less, and slices move for what nobody feels; more,
- * and one worker's queue is twice the other's.
+ * A difference that is acted upon by steady loads. Less, and slices move for what nobody feels;
+ * more, and one worker's queue is twice the other's.
  */
 #define IMBALANCE POINTS(10)
 /*
@@ -24,9 +26,9 @@
  */
 #define GROWTH_MAX FLX_POLICY_FULL
 /*
- * What a standing queue adds, and from which length on in full: one tick's work. Half of IMBALANCE at
- * most, for it will be worked off: more would move slices for it that come back later; with less, a
- * worker that is just full stays late for ever beside one that is not.
+ * What a standing queue adds, and from which length on in full: one tick's work. Half of IMBALANCE
+ * at most, for it will be worked off: more would move slices for it that come back later; with
+ * less, a worker that is just full stays late for ever beside one that is not.
  */
 #define QUEUE_MAX    POINTS(5)
 #define QUEUE_MAX_US 2000
@@ -177,6 +179,8 @@ static void balance(struct flx_policy_draft *draft, bool hot)
 	if (plan->move_count)
 		return;
 	use(draft, draft->steady_ppm);
+	/* Who could give nothing to somebody far below need not be asked again. */
+	draft->served = draft->stuck;
 	if (hot && draft->steady)
 		flx_policy_level(draft, draft->steady, IMBALANCE);
 	note_moves(draft, 0, FLX_POLICY_TUNES);
@@ -190,8 +194,9 @@ void flx_policy_decide(struct flx_policy_plan *plan, const struct flx_policy_vie
 
 	FLX_ASSERT(view->worker_count <= FLX_WORKERS_MAX);
 	FLX_ASSERT(view->group_count <= FLX_FLUXIONS_MAX);
-	*plan = (struct flx_policy_plan){
-		.add = FLX_POLICY_NONE, .park = FLX_POLICY_NONE, .elephant = FLX_POLICY_NONE};
+	memset(plan, 0, sizeof(*plan)); /* padding too: plans are compared */
+	plan->add = plan->park = FLX_POLICY_NONE;
+	plan->elephant = FLX_POLICY_NONE;
 	see_workers(&draft);
 	hot = any_hot(&draft);
 	if (hot || draft.leaving)

@@ -2,31 +2,31 @@
 /*
  * policy - which slices move to which worker, and how many workers run: a pure function.
  *
- * A view goes in: what is known of workers and slices at one tick. A plan comes out: up to 8 moves, or
- * one worker to add or to empty, and why, or why nothing is to be done. There is no clock, no I/O,
- * no allocation, and no floating point, so that the same view gives the same plan on any machine: it
- * can be tested, replayed, and asked what it would do. What must be remembered from tick to
- * tick is in the view: rest.h says which slices rest, steady.h what loads are on average.
+ * A view goes in: what is known of workers and slices at one tick. A plan comes out: up to 8 moves,
+ * or one worker to add or to empty, and why, or why nothing is to be done. There is no clock, no
+ * I/O, no allocation, and no floating point, so that the same view gives the same plan on any
+ * machine: it can be tested, replayed, and asked what it would do. What must be remembered from
+ * tick to tick is in the view: rest.h says which slices rest, steady.h what loads are on average.
  *
  * The rules, in this order; policy.c has the figures and what speaks for each:
  *
- *  1. Relieve: a worker above 70 % that is far above another one (25 points) gives it slices at once,
+ *  1. Relieve: a worker above 70 % and far above another one (25 points) gives it slices at once,
  *     until both are even, over several ticks where need be.
  *  2. Empty: a worker that is leaving gives all its slices to the others.
- *  3. Even out: a worker above 70 % and more than 10 points above another one gives it slices. Decided
- *     by loads that are steady, so that noise moves nothing.
+ *  3. Even out: a worker above 70 % and more than 10 points above another one gives it slices.
+ *     Decided by loads that are steady, so that noise moves nothing.
  *  4. Add a worker when all that run are above 70 %.
  *  5. Bring mates together: slices that exchange messages across workers.
  *  6. Park a worker when the others could carry all, at 55 % on average.
  *
  * Even means even: sources and targets meet at the mean of the workers concerned. A target is
- * therefore never filled beyond the mean, but for a slice that is larger than what it lacks; it then
- * stays below 80 %, or below the mean where that is more.
+ * therefore never filled beyond the mean, but for a slice that is larger than what it lacks; it
+ * then stays below 80 %, or below the mean where that is more.
  *
- * Of a source the largest slices that fit are moved, for they move the load with the fewest contexts.
- * One that fits nowhere, an elephant, stays, and its worker gives the others away. Slices whose
- * mates are at the target go first. Slices of one number of groups that are mates move together;
- * they are torn apart only where their worker is full and nothing else can be moved.
+ * Of a source the largest slices that fit are moved, for they move the load with the fewest
+ * contexts. One that fits nowhere, an elephant, stays, and its worker gives the others away. Slices
+ * whose mates are at the target go first. Slices of one number of groups that are mates move
+ * together; they are torn apart only where their worker is full and nothing else can be moved.
  *
  * Slices stay on their NUMA node, unless the mean of its workers is above 70 % and 20 points above
  * another node's. Stalled workers get nothing, give nothing and are not counted.
@@ -51,9 +51,9 @@
  */
 #define FLX_POLICY_SLICES 8
 /*
- * Moves of one plan. Half of what can be in flight, so that the next plan, and an operator, find room
- * although some of this one's are slow. Fewer, and two workers need more than 20 ms to become even; more,
- * and a plan carries loads that nobody has looked at since it began.
+ * Moves of one plan. Half of what can be in flight, so that the next plan, and an operator, find
+ * room although some of this one's are slow. Fewer, and two workers need more than 20 ms to become
+ * even; more, and a plan carries loads that nobody has looked at since it began.
  */
 #define FLX_POLICY_MOVES 8
 
@@ -64,12 +64,16 @@ enum flx_policy_state {
 };
 
 struct flx_policy_worker {
-	int32_t load_ppm; /* share of time busy, over about the last millisecond; up to FULL */
+	/*
+	 * Share of time busy, up to FULL, over about the last half millisecond. Over longer, and
+	 * what was moved in the last tick would be moved again, for its load would still show.
+	 */
+	int32_t load_ppm;
 	/*
 	 * Beyond load: what came to it less what it handled, over the same time. Negative while it
-	 * works off a backlog. From counts of messages, never from a difference of two queue_us, each
-	 * of which is off by some percent of all that waits. 0 when not known: demand beyond FULL is
-	 * then found step by step.
+	 * works off a backlog. From counts of messages, never from a difference of two queue_us,
+	 * each of which is off by some percent of all that waits. 0 when not known: demand beyond
+	 * FULL is then found step by step.
 	 */
 	int32_t growth_ppm;
 	int32_t steady_ppm;  /* mean of flx_policy_demand, see steady.h */
@@ -105,8 +109,9 @@ struct flx_policy_group {
 	uint32_t first;	  /* its slices are view->slices[first .. first + count - 1] */
 	uint16_t count;
 	/*
-	 * Number of the first of its mates, itself included: groups with the same slice function that
-	 * exchange messages, so that slices of one number belong together. Mates have equal counts.
+	 * Number of the first of its mates, itself included: groups with the same slice function
+	 * that exchange messages, so that slices of one number belong together. Mates have equal
+	 * counts.
 	 */
 	uint16_t mates;
 };
@@ -193,10 +198,11 @@ struct flx_policy_candidate {
  * @plan: filled; what it held before does not matter
  * @room: one candidate for each slice of the view, contents do not matter; the caller's
  *
- * For 8 workers and 2,048 slices (callgrind, gcc 12 -O3), in instructions: 1,100 while no worker is
- * above 70 %, 5,200 while some are but nothing is to be done, 68,000 for a plan with one source,
- * 115,000 with seven, and 220,000 at most, when seven have nothing that may move: each source
- * costs a walk over all slices. Context: any thread.
+ * Cost in instructions for 8 workers and 2,048 slices (tests/policy_cost.c, gcc 12 -O3): 1,800
+ * while no worker is above 70 %, 5,800 while some are but nothing is to be done, 64,000 for a plan
+ * with one source, 110,000 with seven, 146,000 where all groups are mates, and 432,000 at most, when
+ * seven full workers have nothing that may move. Each source costs a walk over all slices.
+ * Context: any thread.
  */
 void flx_policy_decide(struct flx_policy_plan *plan, const struct flx_policy_view *view,
 		       struct flx_policy_candidate *room);
@@ -205,8 +211,8 @@ void flx_policy_decide(struct flx_policy_plan *plan, const struct flx_policy_vie
  * flx_policy_demand - load of a worker that may be above FLX_POLICY_FULL
  *
  * What it was busy with, and when that was all its time, also what came to it beyond. A backlog
- * that does not fall adds up to 5 points: without it a worker that is just full, and late, would look
- * like one that is well used.
+ * that does not fall adds up to 5 points: without it a worker that is just full, and late, would
+ * look like one that is well used.
  */
 int32_t flx_policy_demand(const struct flx_policy_worker *worker);
 

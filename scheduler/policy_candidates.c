@@ -172,10 +172,10 @@ static void take_slice(struct flx_policy_draft *draft, uint32_t group, uint32_t 
 
 	if (!move) {
 		move = &plan->moves[plan->move_count++];
-		*move = (struct flx_policy_move){.group = (uint16_t)group,
-						 .from = (uint8_t)from,
-						 .to = (uint8_t)to,
-						 .why = (uint8_t)why};
+		move->group = (uint16_t)group;
+		move->from = (uint8_t)from;
+		move->to = (uint8_t)to;
+		move->why = (uint8_t)why;
 	}
 	move->slices[move->count++] = slice->slice;
 	move->load_ppm += load_ppm;

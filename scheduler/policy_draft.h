@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * policy_draft - a plan in the making: what the files of the policy share, and nobody else includes.
+ * policy_draft - a plan in the making: what the files of the policy share, and nobody else
+ * includes.
  *
- * plan->after_ppm is the prediction: every slice that is taken is subtracted from its source and added
- * to its target at once, so each rule sees what those before it have done.
+ * plan->after_ppm is the prediction: every slice that is taken is subtracted from its source and
+ * added to its target at once, so each rule sees what those before it have done.
  *
  * Sets of workers are masks, a bit each.
  */
@@ -15,8 +16,8 @@
 
 /*
  * Sources are above this. Lower, and slices move although nobody waits; higher, and latency has
- * already grown when they do: at 70 % of its time a worker's queue is about two messages on average,
- * at 90 % nine (M/M/1).
+ * already grown when they do: at 70 % of its time a worker's queue is about two messages on
+ * average, at 90 % nine (M/M/1).
  */
 #define ACT POINTS(70)
 
@@ -45,7 +46,8 @@ struct flx_policy_draft {
 	bool any_mates;
 	/* Sources of moves. Gathered once more they would offer what they have given. */
 	uint64_t served;
-	bool full; /* a slice found no move that had room */
+	uint64_t stuck; /* sources that had nothing to give */
+	bool full;	/* a slice found no move that had room */
 	/* How to tell a slice's load; of the worker that was weighed last. */
 	bool measured;
 	int64_t scale;	   /* demand per load, times 2^20 */
@@ -86,11 +88,11 @@ static inline uint32_t worker_first(uint64_t set)
 	return (uint32_t)__builtin_ctzll(set);
 }
 
-/* The most and the least loaded of @set by the prediction, the first among equals; @set is not empty. */
+/* The most and the least loaded of @set, not empty, by the prediction; the first among equals. */
 uint32_t flx_policy_hottest(const struct flx_policy_draft *draft, uint64_t set);
 uint32_t flx_policy_coldest(const struct flx_policy_draft *draft, uint64_t set);
 
-/* flx_policy_weigh - from here on slices are @worker's; its predicted demand is shared out to them */
+/* flx_policy_weigh - from here on slices are @worker's: its demand is shared out to them */
 void flx_policy_weigh(struct flx_policy_draft *draft, uint32_t worker);
 
 /* flx_policy_gather - candidates := the slices of @worker that are free to move; weighs it */
@@ -105,9 +107,8 @@ bool flx_policy_take(struct flx_policy_draft *draft, struct flx_policy_candidate
 		     uint32_t from, uint32_t to, enum flx_policy_why why);
 
 /*
- * flx_policy_give - take gathered candidates of @from for @to, about @amount_ppm in all, and never more
- * than @limit_ppm: first those that have mates there, then the largest
- * Returns what was taken.
+ * flx_policy_give - take gathered candidates of @from for @to, about @amount_ppm in all, and never
+ * more than @limit_ppm: first those that have mates there, then the largest Returns what was taken.
  */
 int32_t flx_policy_give(struct flx_policy_draft *draft, uint32_t from, uint32_t to,
 			int32_t amount_ppm, int32_t limit_ppm, enum flx_policy_why why);
@@ -117,8 +118,8 @@ int32_t flx_policy_give_one(struct flx_policy_draft *draft, uint32_t from, uint3
 			    int32_t limit_ppm, enum flx_policy_why why);
 
 /*
- * flx_policy_level - rules 1 and 3: workers of @set above 70 %, and more than @begin_ppm above another
- * one of their node, give it slices; then node to node
+ * flx_policy_level - rules 1 and 3: workers of @set above 70 %, and more than @begin_ppm above
+ * another one of their node, give it slices; then node to node
  */
 void flx_policy_level(struct flx_policy_draft *draft, uint64_t set, int32_t begin_ppm);
 
@@ -129,7 +130,8 @@ void flx_policy_empty(struct flx_policy_draft *draft);
 void flx_policy_join(struct flx_policy_draft *draft, uint64_t set);
 
 /*
- * flx_policy_add, flx_policy_park - rules 4 and 6: fill in plan->add, plan->park; false: nothing to do
+ * flx_policy_add, flx_policy_park - rules 4 and 6: fill in plan->add, plan->park; false: nothing to
+ * do
  */
 bool flx_policy_add(struct flx_policy_draft *draft);
 bool flx_policy_park(struct flx_policy_draft *draft);

@@ -3,17 +3,17 @@
  * policy_level - load goes from workers that have too much to those that have least.
  *
  * Sources are served from the hottest down, each with the coldest targets, up to the mean of all.
- * DPDK's event device dsw (drivers/event/dsw) has the thresholds and the idea to predict both
- * ends; RSS++ (Barbette et al., CoNEXT 2019) levels to the mean, which a target that several sources
- * find at once cannot overshoot.
+ * DPDK's event device dsw (drivers/event/dsw) has the thresholds and the idea to predict both ends;
+ * RSS++ (Barbette et al., CoNEXT 2019) levels to the mean, which a target that several sources find
+ * at once cannot overshoot.
  */
 #include "scheduler/policy_draft.h"
 
 #include <rte_common.h>
 
 /*
- * A target stays below this, where a slice takes it beyond the mean. Lower, and large slices find no
- * place; higher, and the target is the next source.
+ * A target stays below this, where a slice takes it beyond the mean. Lower, and large slices find
+ * no place; higher, and the target is the next source.
  */
 #define CEILING POINTS(80)
 /* A relief that was cut short goes on down to this difference. Less is noise; more is not even. */
@@ -30,8 +30,8 @@
 /* Above this a worker is so full that mates may be torn apart. Lower does so without need. */
 #define TEAR POINTS(90)
 /*
- * Between means of two NUMA nodes. Less, and contexts are fetched from the other node for ever after
- * for a difference that would pass; more, and a node is full while another one idles.
+ * Between means of two NUMA nodes. Less, and contexts are fetched from the other node for ever
+ * after for a difference that would pass; more, and a node is full while another one idles.
  */
 #define NODE POINTS(20)
 
@@ -45,8 +45,8 @@ static int32_t mean(const struct flx_policy_draft *draft, uint64_t set)
 }
 
 /* Gives up to the goal to one target after the other; false when nothing could be given at all. */
-static bool give_all(struct flx_policy_draft *draft, uint32_t from, uint64_t targets, int32_t goal,
-		     enum flx_policy_why why)
+static bool share_out(struct flx_policy_draft *draft, uint32_t from, uint64_t targets, int32_t goal,
+		      enum flx_policy_why why)
 {
 	const int32_t *after = draft->plan->after_ppm;
 	bool any = false;
@@ -95,13 +95,16 @@ static void relieve(struct flx_policy_draft *draft, uint32_t from, uint64_t targ
 		plan->elephant = draft->view->groups[largest->head].first + largest->index;
 		why = why == FLX_POLICY_EVENS ? FLX_POLICY_ISOLATES : why;
 	}
-	any = give_all(draft, from, targets, goal, why);
+	any = share_out(draft, from, targets, goal, why);
 	if (!any && !draft->full && draft->any_mates && plan->after_ppm[from] > TEAR) {
 		flx_policy_gather(draft, from, FLX_POLICY_SINGLE);
-		any = give_all(draft, from, targets, goal, FLX_POLICY_TEARS);
+		any = share_out(draft, from, targets, goal, FLX_POLICY_TEARS);
 	}
-	if (!any && !draft->full && !plan->move_count)
-		flx_policy_judge(draft, FLX_POLICY_STUCK, from, coldest);
+	if (any)
+		return;
+	draft->stuck |= worker_bit(from);
+	/* For now: what moves decides the verdict in the end. */
+	flx_policy_judge(draft, FLX_POLICY_STUCK, from, coldest);
 }
 
 static bool is_source(const struct flx_policy_draft *draft, uint32_t worker, uint64_t targets,
@@ -179,12 +182,12 @@ void flx_policy_level(struct flx_policy_draft *draft, uint64_t set, int32_t begi
 
 /* Where @candidate goes when its worker leaves: to its mates when they have room, else to @to. */
 static uint32_t home_of(const struct flx_policy_draft *draft,
-			const struct flx_policy_candidate *candidate, uint32_t to, int32_t goal)
+			const struct flx_policy_candidate *candidate, uint32_t to)
 {
 	uint32_t mate = candidate->mate;
 
 	if (mate != NO_WORKER && draft->active & worker_bit(mate) &&
-	    draft->plan->after_ppm[mate] + candidate->load_ppm < RTE_MAX(CEILING, goal))
+	    draft->plan->after_ppm[mate] + candidate->load_ppm < CEILING)
 		return mate;
 	return to;
 }
@@ -202,27 +205,27 @@ static uint32_t next_home(const struct flx_policy_draft *draft,
 
 static void empty(struct flx_policy_draft *draft, uint32_t from)
 {
-	struct flx_policy_plan *plan = draft->plan;
-	int32_t share = plan->after_ppm[from] / __builtin_popcountll(draft->active);
-	int32_t goal = mean(draft, draft->active) + share;
 	uint32_t to = flx_policy_coldest(draft, draft->active);
-	uint32_t taken = 0;
+	uint32_t count = 0;   /* given to it in its turn */
+	int32_t load_ppm = 0; /* of these */
 
 	flx_policy_gather(draft, from, FLX_POLICY_ALL);
 	for (uint32_t size = FLX_POLICY_CLASSES; size-- > 0;) {
 		for (uint32_t c = draft->by_size[size]; c != NO_CANDIDATE;
 		     c = draft->room[c].next) {
 			struct flx_policy_candidate *candidate = &draft->room[c];
-			uint32_t home;
 
-			/* Moves are filled up, then the next worker has its turn. */
-			if (taken % FLX_POLICY_SLICES == 0 ||
-			    (candidate->load_ppm && plan->after_ppm[to] > goal))
+			/* One worker at a time, so that moves are filled. */
+			if (count == FLX_POLICY_SLICES || load_ppm > END) {
 				to = next_home(draft, candidate, to);
-			home = home_of(draft, candidate, to, goal);
-			if (!flx_policy_take(draft, candidate, from, home, FLX_POLICY_EMPTIES))
+				count = 0;
+				load_ppm = 0;
+			}
+			if (!flx_policy_take(draft, candidate, from, home_of(draft, candidate, to),
+					     FLX_POLICY_EMPTIES))
 				return;
-			taken++;
+			count++;
+			load_ppm += candidate->load_ppm;
 		}
 	}
 }

@@ -2,9 +2,9 @@
 /*
  * policy_mates - slices that exchange messages come together.
  *
- * A message that crosses costs both workers a lane and a cache line; whom it would cost least is not
- * known, so each pair meets at the worker that has less to do. That keeps both as even as they were,
- * whichever way the pairs were torn.
+ * A message that crosses costs both workers a lane and a cache line; whom it would cost least is
+ * not known, so each pair meets at the worker that has less to do. That keeps both as even as they
+ * were, whichever way the pairs were torn.
  */
 #include "scheduler/policy_draft.h"
 

@@ -83,7 +83,7 @@ bool flx_policy_add(struct flx_policy_draft *draft)
 	struct flx_policy_plan *plan = draft->plan;
 	uint32_t count = count_active(draft->view);
 
-	if (false)
+	if (count >= draft->view->workers_max)
 		return false;
 	if (count >= draft->view->workers_min && !too_few(draft))
 		return false;

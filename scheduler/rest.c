@@ -27,7 +27,7 @@ const struct flx_rest_rule flx_rest_worker = {
 	 * and one burst keeps a core polling for that much longer.
 	 */
 	.first_us = 100000,
-	/* Shorter flaps where the load swings by the second; longer wastes a core after it has ended. */
+	/* Shorter flaps where loads swing by the second; longer wastes a core when they have ended. */
 	.longest_us = 100000 << 7,
 	/* As above: a few times the longest rest. */
 	.calm_us = 60000000,

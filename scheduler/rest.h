@@ -2,14 +2,15 @@
 /*
  * rest - how long what was moved stays where it is.
  *
- * A slice that has moved rests, so that its load shows where it went before anything is decided about
- * it again. When it goes back to a place that it has left not long ago, the move has not helped:
- * the load changes faster than it can be followed, or the slice is what makes a worker full wherever
- * it is. Each such return doubles the rest, up to a bound, so a load that alternates is followed ever
- * more seldom, and in the end put up with. After a calm time without a move all is forgotten.
+ * A slice that has moved rests, so that its load shows where it went before anything is decided
+ * about it again. When it goes back to a place that it has left not long ago, the move has not
+ * helped: the load changes faster than it can be followed, or the slice is what makes a worker full
+ * wherever it is. Each such return doubles the rest, up to a bound, so a load that alternates is
+ * followed ever more seldom, and in the end put up with. After a calm time without a move all is
+ * forgotten.
  *
- * A worker rests as well when it was added: it is not parked before it has rested. Its two places are
- * parked and active. Adding never waits.
+ * A worker rests as well when it was added: it is not parked before it has rested. Its two places
+ * are parked and active. Adding never waits.
  *
  * The clock is the caller's: any that does not go back. Context of everything: the control thread.
  */

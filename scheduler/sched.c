@@ -7,19 +7,6 @@
 
 /* Below this share of time no worker needs help, and nobody has to look often. */
 #define CALM_PPM (FLX_LOAD_FULL / 100 * 50)
-/*
- * Windows after whose end a worker that sleeps, or has not closed one, is not busy any more, whatever
- * it said last.
- */
-#define STALE_WINDOWS 8
-
-const char *flx_sched_mode_name(enum flx_sched_mode mode)
-{
-	static const char *const names[FLX_SCHED_MODES] = {"auto", "observe", "off"};
-
-	return names[mode];
-}
-
 /* --------------------------------------------------------------------------------------- set-up */
 
 /* Slices that there are of a group: all, one, or none. */
@@ -34,12 +21,6 @@ static uint16_t slices_of(const struct flx_group *group)
 static uint16_t number_of(const struct flx_group *group, uint32_t n)
 {
 	return group->mode == FLX_PLACE_SINGLE ? group->slice : (uint16_t)n;
-}
-
-/* Index of slice @number of group @g in sched->slices. */
-static uint32_t index_of(const struct flx_sched *sched, uint32_t g, uint32_t number)
-{
-	return sched->groups[g].first + (sched->groups[g].count == 1 ? 0 : number);
 }
 
 static void fill_groups(struct flx_sched *sched)
@@ -122,118 +103,10 @@ void flx_sched_fini(struct flx_sched *sched)
 	sched->pinned = NULL;
 }
 
-/* ----------------------------------------------------------------------------------------- looking */
-
-static uint64_t us_of(const struct flx_sched *sched, uint64_t tsc)
-{
-	return (tsc - sched->begun_tsc) / (sched->tsc_hz / 1000000);
-}
-
-static uint32_t published(const _Atomic uint32_t *figure)
-{
-	return atomic_load_explicit(figure, memory_order_relaxed);
-}
-
-static bool is_away(const struct flx_sched *sched, uint32_t w)
-{
-	return atomic_load_explicit(&sched->worker_conf[w].pulse->away, memory_order_relaxed);
-}
-
-static void see_worker(struct flx_sched *sched, uint32_t w, uint64_t now_tsc)
-{
-	const struct flx_load *load = sched->worker_conf[w].load;
-	struct flx_sched_worker *worker = &sched->worker[w];
-	/* Acquire: pairs with the release in flx_load_close. */
-	uint64_t closed_tsc = atomic_load_explicit(&load->closed_tsc, memory_order_acquire);
-	bool stale = closed_tsc + STALE_WINDOWS * load->window_tsc < now_tsc;
-	struct flx_policy_worker *row = &sched->rows[w];
-
-	*row = (struct flx_policy_worker){
-		.numa = sched->worker_conf[w].numa,
-		.state = worker->state,
-		/* Neither asleep nor at the end of a turn for so long: it does not get to it. */
-		.stalled = stale && !is_away(sched, w),
-		.goes_on = sched->plan.unfinished >> w & 1,
-	};
-	if (!stale) {
-		row->load_ppm = (int32_t)published(&load->busy_ppm);
-		row->growth_ppm = atomic_load_explicit(&load->growth_ppm, memory_order_relaxed);
-		row->queue_us = published(&load->waiting_us);
-		row->oldest_us = published(&load->oldest_us);
-		row->measured = published(&load->measured) > 0;
-	}
-	for (uint64_t left = flx_migrate_under_way(sched->migrate); left; left &= left - 1) {
-		uint32_t m = (uint32_t)__builtin_ctzll(left);
-		const struct flx_move_request *request = &sched->migrate->move[m].request;
-
-		row->pending_ppm += request->to == w ? sched->load_ppm[m] : 0;
-		row->pending_ppm -= request->from == w ? sched->load_ppm[m] : 0;
-	}
-	flx_steady_add(&worker->steady, flx_policy_demand(row));
-	row->steady = flx_steady_counts(&worker->steady);
-	row->steady_ppm = worker->steady.mean_ppm;
-}
-
-/* Loads of the slices of group @g, as their owners publish them; and which of them rest no more. */
-static void see_slices(struct flx_sched *sched, uint32_t g, uint64_t now_us)
-{
-	const struct flx_policy_group *group = &sched->groups[g];
-
-	for (uint32_t i = group->first; i < group->first + group->count; i++) {
-		struct flx_policy_slice *slice = &sched->slices[i];
-		const struct flx_load *load = sched->worker_conf[slice->owner].load;
-
-		if (slice->hold == FLX_POLICY_RESTS && flx_rest_over(&sched->rests[i], now_us))
-			slice->hold = FLX_POLICY_FREE;
-		slice->load_ppm = 0;
-		if (sched->rows[slice->owner].measured)
-			slice->load_ppm = (int32_t)((uint64_t)published(
-							    &load->slices[g].cycles[slice->slice]) *
-						    FLX_LOAD_FULL / load->window_tsc);
-	}
-}
-
-static bool park_rests(const struct flx_sched *sched, uint64_t now_us)
-{
-	for (uint32_t w = 0; w < sched->worker_count; w++)
-		if (sched->worker[w].state == FLX_POLICY_ACTIVE &&
-		    !flx_rest_over(&sched->worker[w].rest, now_us))
-			return true;
-	return false;
-}
-
-static void see(struct flx_sched *sched, uint64_t now_tsc)
-{
-	uint64_t now_us = us_of(sched, now_tsc);
-
-	for (uint32_t w = 0; w < sched->worker_count; w++)
-		see_worker(sched, w, now_tsc);
-	for (uint32_t g = 0; g < sched->registry->group_count; g++)
-		see_slices(sched, g, now_us);
-	sched->view = (struct flx_policy_view){
-		.worker_count = sched->worker_count,
-		.group_count = sched->registry->group_count,
-		.workers = sched->rows,
-		.groups = sched->groups,
-		.slices = sched->slices,
-		.workers_min = sched->workers_min,
-		.workers_max = sched->workers_max,
-		.park_rests = park_rests(sched, now_us),
-	};
-}
-
-void flx_sched_decide(struct flx_sched *sched, uint64_t now_tsc)
-{
-	see(sched, now_tsc);
-	flx_policy_decide(&sched->plan, &sched->view, sched->room);
-	sched->counts.decisions++;
-}
-
 /* ------------------------------------------------------------------------------------------ acting */
 
-/* Begins to move slices @number[0..count) of group @g; false: it has to wait. */
-static bool begin_move(struct flx_sched *sched, const struct flx_move_request *request,
-		       int32_t load_ppm, uint64_t now_tsc)
+bool flx_sched_begin(struct flx_sched *sched, const struct flx_move_request *request,
+		     int32_t load_ppm, uint64_t now_tsc)
 {
 	int number = flx_migrate_request(sched->migrate, request, now_tsc);
 
@@ -241,7 +114,7 @@ static bool begin_move(struct flx_sched *sched, const struct flx_move_request *r
 		return false;
 	sched->load_ppm[number] = load_ppm;
 	for (uint32_t i = 0; i < request->count; i++)
-		sched->slices[index_of(sched, request->of, request->number[i])].hold =
+		sched->slices[flx_sched_index(sched, request->of, request->number[i])].hold =
 			FLX_POLICY_MOVES_NOW;
 	return true;
 }
@@ -253,7 +126,7 @@ static void begin_planned(struct flx_sched *sched, const struct flx_policy_move 
 		.of = move->group, .from = move->from, .to = move->to, .count = move->count};
 
 	memcpy(request.number, move->slices, move->count * sizeof(move->slices[0]));
-	begin_move(sched, &request, move->load_ppm, now_tsc);
+	flx_sched_begin(sched, &request, move->load_ppm, now_tsc);
 }
 
 static bool owns_any(const struct flx_sched *sched, uint32_t w)
@@ -292,7 +165,7 @@ static void end_slices(struct flx_sched *sched, const struct flx_move_request *r
 		       uint64_t now_us)
 {
 	for (uint32_t i = 0; i < request->count; i++) {
-		uint32_t index = index_of(sched, request->of, request->number[i]);
+		uint32_t index = flx_sched_index(sched, request->of, request->number[i]);
 		struct flx_policy_slice *slice = &sched->slices[index];
 
 		slice->hold = sched->pinned[index] ? FLX_POLICY_PINNED : FLX_POLICY_RESTS;
@@ -302,6 +175,12 @@ static void end_slices(struct flx_sched *sched, const struct flx_move_request *r
 		flx_rest_moved(&sched->rests[index], &flx_rest_slice, now_us, request->from,
 			       request->to);
 	}
+	/* The worker may only have lost its CPU for a moment, or have left a long turn by now. */
+	if (undone && sched->order.under_way && sched->order.group == request->of &&
+	    sched->order.to == request->to && now_us - sched->order.begun_us > FLX_SCHED_ORDER_US) {
+		sched->order.under_way = false;
+		sched->order.failed = true;
+	}
 	flx_steady_reset(&sched->worker[request->from].steady);
 	flx_steady_reset(&sched->worker[request->to].steady);
 	sched->counts.moves++;
@@ -310,11 +189,11 @@ static void end_slices(struct flx_sched *sched, const struct flx_move_request *r
 }
 
 static void note_move(struct flx_sched *sched, const struct flx_move_request *request,
-		      const struct flx_move_times *times, bool undone, uint64_t now_us)
+		      const struct flx_move_times *times, bool undone)
 {
 	const struct flx_history_move move = {
-		.begun_us = us_of(sched, times->requested_tsc),
-		.ended_us = now_us,
+		.begun_us = flx_sched_us(sched, times->requested_tsc),
+		.ended_us = flx_sched_us(sched, times->ended_tsc),
 		.pause_us = times->parked_tsc
 				    ? (uint32_t)((times->drained_tsc - times->parked_tsc) /
 						 (sched->tsc_hz / 1000000))
@@ -340,7 +219,7 @@ static void end_moves(struct flx_sched *sched, uint64_t now_us)
 	enum flx_move_state state;
 
 	while ((state = flx_migrate_reap(sched->migrate, &request, &times)) != FLX_MOVE_FREE) {
-		note_move(sched, &request, &times, state == FLX_MOVE_UNDONE, now_us);
+		note_move(sched, &request, &times, state == FLX_MOVE_UNDONE);
 		if (request.kind == FLX_MOVE_BUCKETS) {
 			flx_reta_moved(&sched->reta, &request);
 			sched->counts.bucket_moves++;
@@ -361,108 +240,26 @@ static void write_tables(struct flx_sched *sched)
 	}
 }
 
-/* -------------------------------------------------------------------------------- what was ordered */
-
-/* As many of the slices that are still elsewhere with one owner as fit a move; 0: none can now. */
-static uint32_t choose_ordered(const struct flx_sched *sched, struct flx_move_request *request)
-{
-	const struct flx_sched_order *order = &sched->order;
-	const struct flx_policy_group *group = &sched->groups[order->group];
-
-	for (uint32_t i = group->first; i < group->first + group->count; i++) {
-		const struct flx_policy_slice *slice = &sched->slices[i];
-
-		if (!order->wanted[slice->slice] || slice->owner == order->to ||
-		    slice->hold == FLX_POLICY_MOVES_NOW || request->count == FLX_MOVE_MAX ||
-		    (request->count && slice->owner != request->from))
-			continue;
-		request->from = slice->owner;
-		request->number[request->count++] = slice->slice;
-	}
-	return request->count;
-}
-
-static uint32_t count_left(const struct flx_sched *sched)
-{
-	const struct flx_policy_group *group = &sched->groups[sched->order.group];
-	uint32_t left = 0;
-
-	for (uint32_t i = group->first; i < group->first + group->count; i++)
-		left += sched->order.wanted[sched->slices[i].slice] &&
-			sched->slices[i].owner != sched->order.to;
-	return left;
-}
-
-static void carry_out(struct flx_sched *sched, uint64_t now_tsc)
-{
-	struct flx_sched_order *order = &sched->order;
-	bool began = true;
-
-	while (order->under_way && began) {
-		struct flx_move_request request = {.of = order->group, .to = order->to};
-
-		began = choose_ordered(sched, &request) && begin_move(sched, &request, 0, now_tsc);
-	}
-	order->left = count_left(sched);
-	if (order->left == 0)
-		order->under_way = false;
-}
-
-int flx_sched_order(struct flx_sched *sched, uint32_t group, const bool *wanted, uint32_t to)
-{
-	struct flx_sched_order *order = &sched->order;
-	uint32_t found = 0;
-
-	if (order->under_way)
-		return -EBUSY;
-	if (group >= sched->registry->group_count || to >= sched->worker_count)
-		return -EINVAL;
-	for (uint32_t n = 0; n < sched->groups[group].count; n++)
-		found += wanted[sched->slices[sched->groups[group].first + n].slice];
-	if (!found)
-		return -EINVAL;
-	*order = (struct flx_sched_order){
-		.group = (uint16_t)group, .to = (uint8_t)to, .under_way = true};
-	memcpy(order->wanted, wanted, sizeof(order->wanted));
-	/* It may not own anything otherwise. */
-	if (sched->worker[to].state != FLX_POLICY_ACTIVE)
-		sched->worker[to].state = FLX_POLICY_ACTIVE;
-	order->left = count_left(sched);
-	return 0;
-}
-
-uint32_t flx_sched_pin(struct flx_sched *sched, uint32_t group, const bool *wanted, bool pin)
-{
-	uint32_t changed = 0;
-
-	for (uint32_t n = 0; n < sched->groups[group].count; n++) {
-		uint32_t index = sched->groups[group].first + n;
-		struct flx_policy_slice *slice = &sched->slices[index];
-
-		if (!wanted[slice->slice] || sched->pinned[index] == pin)
-			continue;
-		sched->pinned[index] = pin;
-		changed++;
-		if (slice->hold != FLX_POLICY_MOVES_NOW)
-			slice->hold = pin ? FLX_POLICY_PINNED : FLX_POLICY_RESTS;
-	}
-	return changed;
-}
-
 /* ---------------------------------------------------------------------------------------- the tick */
 
-/* Notes who holds up a step for too long, once per step. */
+/* Notes who holds up a step for too long, once per step; for much too long, and the move is undone. */
 static void note_stuck(struct flx_sched *sched, uint64_t now_tsc)
 {
 	uint64_t limit_tsc = sched->tsc_hz / 1000000 * FLX_SCHED_STUCK_US;
+	uint64_t undo_tsc = sched->tsc_hz / 1000000 * FLX_SCHED_UNDO_US;
 
 	for (uint64_t left = flx_migrate_under_way(sched->migrate); left; left &= left - 1) {
 		uint32_t m = (uint32_t)__builtin_ctzll(left);
 		uint64_t since_tsc;
 		int holder = flx_migrate_holder(sched->migrate, m, &since_tsc);
 
-		if (holder < 0 || now_tsc < since_tsc + limit_tsc ||
-		    sched->told_tsc[m] == since_tsc)
+		if (holder < 0 || now_tsc < since_tsc + limit_tsc)
+			continue;
+		/* Later it cannot be undone, or the worker is needed for it all the same. */
+		if (now_tsc >= since_tsc + undo_tsc &&
+		    flx_migrate_state(sched->migrate, m) <= FLX_MOVE_ANNOUNCED)
+			flx_migrate_undo(sched->migrate, m);
+		if (sched->told_tsc[m] == since_tsc)
 			continue;
 		sched->told_tsc[m] = since_tsc;
 		sched->stuck.worker = (uint32_t)holder;
@@ -492,14 +289,14 @@ static uint32_t interval_us(const struct flx_sched *sched)
 		if (sched->rows[w].load_ppm > CALM_PPM ||
 		    sched->worker[w].state == FLX_POLICY_LEAVING)
 			return FLX_SCHED_TICK_US;
-		all_away &= is_away(sched, w);
+		all_away &= flx_sched_away(sched, w);
 	}
 	return all_away ? FLX_SCHED_TICK_ASLEEP_US : FLX_SCHED_TICK_CALM_US;
 }
 
 uint32_t flx_sched_tick(struct flx_sched *sched, uint64_t now_tsc)
 {
-	uint64_t now_us = us_of(sched, now_tsc);
+	uint64_t now_us = flx_sched_us(sched, now_tsc);
 	uint32_t next_us;
 
 	flx_sched_lock(sched);
@@ -508,7 +305,7 @@ uint32_t flx_sched_tick(struct flx_sched *sched, uint64_t now_tsc)
 	write_tables(sched);
 	note_stuck(sched, now_tsc);
 	if (sched->order.under_way)
-		carry_out(sched, now_tsc);
+		flx_sched_carry_out(sched, now_tsc);
 	if (sched->mode != FLX_SCHED_OFF)
 		flx_sched_decide(sched, now_tsc);
 	if (sched->mode == FLX_SCHED_AUTO) {

@@ -36,6 +36,14 @@
 #define FLX_SCHED_TICK_ASLEEP_US 50000
 /* A step of a move that takes longer is told. Grace periods take as long as the longest turn. */
 #define FLX_SCHED_STUCK_US 5000
+/*
+ * A move that nobody has been sent to yet is taken back when a worker holds it up for longer: its
+ * slices go on where they are, instead of waiting for one that may never come back. Shorter, and a
+ * handler that takes its time undoes what it delays; longer only keeps the place of a move.
+ */
+#define FLX_SCHED_UNDO_US 50000
+/* What an operator has ordered is tried again until then: a person waits for it. */
+#define FLX_SCHED_ORDER_US 1000000
 
 enum flx_sched_mode {
 	FLX_SCHED_AUTO = 0,
@@ -77,7 +85,9 @@ struct flx_sched_order {
 	uint16_t group;
 	uint8_t to;
 	bool under_way;
+	bool failed;   /* a worker has held it up for too long */
 	uint32_t left; /* slices that are not there yet */
+	uint64_t begun_us;
 	bool wanted[FLX_SLICES];
 };
 
@@ -178,12 +188,14 @@ void flx_sched_decide(struct flx_sched *sched, uint64_t now_tsc);
 /*
  * flx_sched_order - move slices of @group to worker @to, all that are there to be moved
  * @wanted: FLX_SLICES of them
+ * What a worker holds up is taken back and tried again, for FLX_SCHED_ORDER_US.
  *
  * 0; -EBUSY: an order is under way; -EINVAL: @group has no slices, or none of those, or there is no
  * such worker. It is over when sched->order.under_way is false. Pinned ones are moved too; slices
  * that move by themselves first end that. Context: under the lock.
  */
-int flx_sched_order(struct flx_sched *sched, uint32_t group, const bool *wanted, uint32_t to);
+int flx_sched_order(struct flx_sched *sched, uint32_t group, const bool *wanted, uint32_t to,
+		    uint64_t now_tsc);
 
 /*
  * flx_sched_pin - slices of @group that are @wanted are moved by orders only, or (@pin false) again by
@@ -197,3 +209,29 @@ uint32_t flx_sched_pin(struct flx_sched *sched, uint32_t group, const bool *want
  * False: nobody. Takes the lock.
  */
 bool flx_sched_take_stuck(struct flx_sched *sched, struct flx_sched_stuck *stuck);
+
+/* --------------------------------------------- between sched.c, sched_see.c and sched_order.c */
+
+/* Microseconds since it began. */
+static inline uint64_t flx_sched_us(const struct flx_sched *sched, uint64_t tsc)
+{
+	return (tsc - sched->begun_tsc) / (sched->tsc_hz / 1000000);
+}
+
+/* Index of slice @number of group @g in sched->slices. */
+static inline uint32_t flx_sched_index(const struct flx_sched *sched, uint32_t g, uint32_t number)
+{
+	return sched->groups[g].first + (sched->groups[g].count == 1 ? 0 : number);
+}
+
+static inline bool flx_sched_away(const struct flx_sched *sched, uint32_t w)
+{
+	return atomic_load_explicit(&sched->worker_conf[w].pulse->away, memory_order_relaxed);
+}
+
+/* Begins a move of slices, which take @load_ppm of a worker; false: it has to wait. */
+bool flx_sched_begin(struct flx_sched *sched, const struct flx_move_request *request,
+		     int32_t load_ppm, uint64_t now_tsc);
+
+/* Begins what can be begun of the order. */
+void flx_sched_carry_out(struct flx_sched *sched, uint64_t now_tsc);

@@ -2,10 +2,10 @@
 /*
  * steady - what a worker's load has been on average since it last got or gave slices.
  *
- * The load of one tick is quick to show that a worker is swamped, but off by some percent: acted upon
- * for every small difference, it would move slices to and fro forever. The mean over many ticks is
- * exact, but late, and false as soon as slices have moved. So it begins anew with each move, and
- * counts for nothing before it has seen enough ticks.
+ * The load of one tick is quick to show that a worker is swamped, but off by some percent: acted
+ * upon for every small difference, it would move slices to and fro forever. The mean over many
+ * ticks is exact, but late, and false as soon as slices have moved. So it begins anew with each
+ * move, and counts for nothing before it has seen enough ticks.
  *
  * Context of everything: the control thread, once per tick.
  */
@@ -14,13 +14,13 @@
 #include "fabric/base.h"
 
 /*
- * Ticks before the mean counts. Fewer, and noise of 5 % in two workers still looks like a difference
- * of some points; more, and what an urgent move has left uneven stays so for longer.
+ * Ticks before the mean counts. Fewer, and noise of 5 % in two workers still looks like a
+ * difference of some points; more, and what an urgent move has left uneven stays so for longer.
  */
 #define FLX_STEADY_TICKS 5
 /*
- * Ticks that the mean looks back. Fewer, and noise makes moves; more, and a load that grows slowly is
- * seen late.
+ * Ticks that the mean looks back. Fewer, and noise makes moves; more, and a load that grows slowly
+ * is seen late.
  */
 #define FLX_STEADY_MEMORY 16
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "tests/dumped.h"
 
+#include <dirent.h>
+
 #include "tests/random.h"
 #include "tests/test.h"
 
@@ -26,6 +28,20 @@ const char *flx_dumped_path(const char *name)
 	turn ^= 1;
 	snprintf(path[turn], sizeof(path[turn]), "%s/%s", folder, name);
 	return path[turn];
+}
+
+uint32_t flx_dumped_left(const char *name)
+{
+	DIR *dir = opendir(folder);
+	struct dirent *entry;
+	uint32_t count = 0;
+
+	while (dir && (entry = readdir(dir)) != NULL)
+		count += strncmp(entry->d_name, name, strlen(name)) == 0 &&
+			 strstr(entry->d_name, ".tmp-") != NULL;
+	if (dir)
+		closedir(dir);
+	return count;
 }
 
 static void fill_key(uint8_t *key, uint32_t size, uint32_t number)
@@ -88,7 +104,7 @@ void flx_dumped_fill(struct flx_store *store, const struct flx_dumped *set)
 			fill_key(key, set[t].key_size, i);
 			fill_context(context, set[t].context_size, t, i);
 			CU_ASSERT_FALSE_FATAL(flx_store_put(store, store->type[t], key, context,
-							   FLX_DUMPED_NOW - age_of(t, i)));
+							    FLX_DUMPED_NOW - age_of(t, i)));
 		}
 }
 

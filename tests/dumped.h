@@ -24,6 +24,9 @@ int flx_dumped_main(const char *suite, const struct flx_test *tests);
 /* @name in the folder; good until the next call but one. */
 const char *flx_dumped_path(const char *name);
 
+/* Files beside the dump @name there that were not finished. */
+uint32_t flx_dumped_left(const char *name);
+
 /* A store of @count types, at @path or in memory; NULL after an error was said. */
 struct flx_store *flx_dumped_open(const struct flx_dumped *set, uint32_t count, const char *path,
 				  struct flx_restore *restore);

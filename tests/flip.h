@@ -9,7 +9,8 @@
 #include "context-store/store.h"
 #include "tests/random.h"
 
-#define FLIP_TYPES 6
+#define FLIP_TYPES  6
+#define FLIP_SINGLE 4 /* the type without keys */
 
 /* All that is random here: a seed repeats it, but for the hash's own seed. */
 extern struct flx_random flip_random;
@@ -32,5 +33,5 @@ enum flip_outcome { FLIP_REFUSED, FLIP_QUARANTINED, FLIP_HARMLESS, FLIP_OUTCOMES
  */
 enum flip_outcome flip_look(void);
 
-/* As a reader beside: refused, or read. */
-void flip_view(void);
+/* As a reader beside: how many damaged contexts it counts; -1: it is refused. */
+int64_t flip_view(void);

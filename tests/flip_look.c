@@ -201,15 +201,27 @@ static void check_scan(struct flx_store *store, const struct flx_store_found *fo
 		flx_scan_init(&scan, &records, 0);
 		while (flx_scan_next(&scan))
 			contexts++;
-		if (kinds[t].key_size)
-			damaged += scan.damaged;
-		else
-			damaged += store->type[t]->damaged;
+		damaged += scan.damaged;
 	}
 	if (contexts != found->contexts || damaged != found->damaged)
 		flip_fail("%" PRIu64 " contexts and %" PRIu64 " damaged by scan, %" PRIu64
 			  " and %" PRIu64 " by attach",
 			  contexts, damaged, found->contexts, found->damaged);
+}
+
+/* However the clock was found: nothing was committed after it. */
+static void check_clock(struct flx_store *store)
+{
+	for (uint32_t t = 0; t < FLIP_TYPES; t++) {
+		struct flx_scan_source records;
+
+		flx_store_source(store->type[t], &records);
+		flx_scan_init(&scan, &records, 0);
+		while (flx_scan_next(&scan))
+			if (flx_clock_age(store->start_tick, scan.copy.stamp))
+				flip_fail("'%s': the clock is %u, a stamp %u", kinds[t].name,
+					  store->start_tick, scan.copy.stamp);
+	}
 }
 
 /* New keys until there is no room, in every type. */
@@ -237,6 +249,7 @@ enum flip_outcome flip_look(void)
 		flip_fail("%" PRIu64 " contexts missing, %" PRIu64 " damaged", missing,
 			  found.damaged);
 	check_scan(store, &found);
+	check_clock(store);
 	rcu_thread_offline();
 	use_store(store);
 	rcu_thread_online();
@@ -248,14 +261,18 @@ enum flip_outcome flip_look(void)
 	return found.damaged ? FLIP_QUARANTINED : FLIP_HARMLESS;
 }
 
-void flip_view(void)
+int64_t flip_view(void)
 {
+	int64_t damaged = 0;
+
 	if (flx_view_open(&view, directory))
-		return;
+		return -1;
 	for (uint32_t t = 0; t < view.type_count; t++) {
 		flx_scan_init(&scan, &view.source[t], 0);
 		while (flx_scan_next(&scan))
 			;
+		damaged += (int64_t)scan.damaged;
 	}
 	flx_view_close(&view);
+	return damaged;
 }

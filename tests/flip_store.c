@@ -5,10 +5,10 @@
  *	flip_store SEED COUNT
  *
  * Every time the files are what a kill has left, but for one damage: a byte, several, a page of
- * zeroes, another length, two files exchanged. Then the store is opened, attached, read and used.
- * Three outcomes are good: it is refused, and the files are as they were; records are in quarantine
- * and counted, and all other contexts are there; all contexts are there. Prints how many there were
- * of each; status 0: no other one.
+ * zeroes, another length, two files exchanged. Then the store is viewed, opened, attached, read and
+ * used. Three outcomes are good: it is refused, and the files are as they were; records are in
+ * quarantine and counted, and all other contexts are there; all contexts are there. Which it must be
+ * is known of some. Prints how many there were of each; status 0: no other one.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -31,6 +31,7 @@
 enum damage {
 	HEADER,
 	WORDS,
+	TIME, /* of the state words: clock, time limits */
 	RECORD_WORD,
 	RECORD_HEAD, /* hash, stamps, key */
 	RECORD_IMAGES,
@@ -43,8 +44,9 @@ enum damage {
 };
 
 static const char *const damage_names[DAMAGES] = {
-	"header",	   "state words",   "word of a record", "hash, stamp, key", "images",
-	"record not used", "several bytes", "page of zeroes",	"other length",	    "exchanged"};
+	"header",	    "state words",  "words of time",   "word of a record",
+	"hash, stamp, key", "images",	    "record not used", "several bytes",
+	"page of zeroes",   "other length", "exchanged"};
 
 /* A node's file, as the kill has left it. */
 struct image {
@@ -57,6 +59,7 @@ struct image {
 static char directory[48];
 static struct image images[NODES];
 static uint32_t node_count;
+static uint32_t type_hit; /* whose record was damaged last */
 static uint64_t outcomes[DAMAGES][FLIP_OUTCOMES];
 
 struct flx_random flip_random;
@@ -181,6 +184,15 @@ static uint64_t choose_byte(enum damage damage, uint32_t n)
 		       flx_random_below(&flip_random, flx_random_chance(&flip_random, 80)
 							      ? FLX_FILE_TYPE_WORDS * 8
 							      : FLX_CACHE_LINE);
+	if (damage == TIME) {
+		uint32_t word = flx_random_below(&flip_random, FLX_FILE_CLOCKS + FLIP_TYPES);
+		uint64_t line = word < FLX_FILE_CLOCKS ? 0 : word - FLX_FILE_CLOCKS + 1;
+
+		at = word < FLX_FILE_CLOCKS ? word : FLX_FILE_TTL;
+		return FLX_FILE_STATE_OFFSET + line * FLX_CACHE_LINE + at * sizeof(uint64_t) +
+		       flx_random_below(&flip_random, sizeof(uint64_t));
+	}
+	type_hit = index;
 	bump = (uint32_t)state->type[index].word[FLX_FILE_BUMP];
 	ready = (uint32_t)state->type[index].word[FLX_FILE_READY];
 	if (damage == NEVER_USED && bump == ready)
@@ -303,6 +315,21 @@ static uint64_t digest(void)
 	return digest_of;
 }
 
+/* The one context of a type cannot be left out; time is not worth a refusal. */
+static void check_outcome(enum damage damage, enum flip_outcome outcome)
+{
+	if (damage == RECORD_WORD &&
+	    outcome != (type_hit == FLIP_SINGLE ? FLIP_REFUSED : FLIP_QUARANTINED))
+		flip_fail("not noticed");
+	if ((damage == RECORD_HEAD || damage == RECORD_IMAGES) &&
+	    outcome == (type_hit == FLIP_SINGLE ? FLIP_QUARANTINED : FLIP_REFUSED))
+		flip_fail("%s", type_hit == FLIP_SINGLE ? "left out" : "refused");
+	if ((damage == LENGTH || damage == EXCHANGED) && outcome != FLIP_REFUSED)
+		flip_fail("not refused");
+	if (damage == TIME && outcome != FLIP_HARMLESS)
+		flip_fail("not harmless");
+}
+
 static void look(enum damage damage)
 {
 	uint64_t before = digest();
@@ -310,11 +337,19 @@ static void look(enum damage damage)
 
 	if (outcome == FLIP_REFUSED && digest() != before)
 		flip_fail("refused, and the files are changed");
-	if (damage == RECORD_WORD && outcome != FLIP_QUARANTINED)
-		flip_fail("not noticed");
-	if ((damage == LENGTH || damage == EXCHANGED) && outcome != FLIP_REFUSED)
-		flip_fail("not refused");
+	check_outcome(damage, outcome);
 	outcomes[damage][outcome]++;
+}
+
+/* Whoever only looks sees what is whole, and counts the rest. */
+static void look_beside(enum damage damage)
+{
+	int64_t damaged = flip_view();
+
+	if (damaged < 0 && damage >= TIME && damage <= SEVERAL)
+		flip_fail("not to be viewed");
+	if (damage == RECORD_WORD && damaged != 1)
+		flip_fail("viewed, and %" PRId64 " counted as damaged", damaged);
 }
 
 static void run(uint64_t count)
@@ -327,8 +362,8 @@ static void run(uint64_t count)
 		if (i % STORE_AGE == 0)
 			make_store();
 		damage = make_damage();
-		if (i % 4 == 0)
-			flip_view();
+		if (damage == TIME || i % 4 == 0)
+			look_beside(damage);
 		look(damage);
 		if (damage == EXCHANGED)
 			exchange();

@@ -121,8 +121,11 @@ static void plan_run(struct kill_plan *plan, struct flx_random *random, bool is_
 		plan->nodes = flx_random_between(random, 1, 2);
 		for (uint32_t t = 0; t < KILL_TYPES; t++) {
 			plan->version[t] = 1;
-			plan->limit[t] = t == KILL_SMALL ? 1400 : DEFAULT_LIMIT;
+			plan->limit[t] = DEFAULT_LIMIT;
 		}
+		/* These grow once more under load, for what is used eats into what is kept ahead. */
+		plan->limit[KILL_PLAIN] = FLX_TYPE_AHEAD + 1000;
+		plan->limit[KILL_SMALL] = 2 * FLX_TYPE_AHEAD + 1400;
 		plan->limit[KILL_BIG] = 256;
 		plan->limit[KILL_EVICT] = 300;
 		return;

@@ -1,10 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
 # run.sh - builds flx and runs all tests, once as released and once with asserts, AddressSanitizer
-# and UndefinedBehaviorSanitizer.
+# and UndefinedBehaviorSanitizer; and those whose threads share something with ThreadSanitizer.
 #
-# Installs what is missing of tests/packages.sh (as root, or with sudo). Builds in build/ and
-# build-asan/, changes nothing else, and may be run again. What needs rights or a kernel feature that
+# Installs what is missing of tests/packages.sh (as root, or with sudo). Builds in build/, build-asan/
+# and build-tsan/, changes nothing else, and may be run again. What needs rights or a kernel feature that
 # is not there is skipped, and listed with the reason. Ends with the line "N passed, N failed"
 # (", N skipped" may follow); exit status 0 when none failed.
 set -uo pipefail
@@ -40,4 +40,7 @@ build_and_test() {
 build_and_test build -Dbuildtype=release -Db_ndebug=if-release -Db_sanitize=none
 build_and_test build-asan -Dbuildtype=debugoptimized -Db_ndebug=false \
 	-Db_sanitize=address,undefined -Db_lundef=false
-/usr/bin/python3 tests/summary.py build build-asan
+# C11 atomics in DPDK's rings: it does not know of the fences of its other kind.
+build_and_test build-tsan -Dbuildtype=debugoptimized -Db_ndebug=false -Db_sanitize=thread \
+	-Db_lundef=false -Dc_args=-DRTE_USE_C11_MEM_MODEL
+/usr/bin/python3 tests/summary.py build build-asan build-tsan

@@ -157,7 +157,7 @@ static void test_args_say_what_is_wrong_and_what_is_right(void)
 		{{"a", "--workers", "1", "--workers", "1"},
 		 "--workers 1: given twice; give 1..64, or two such numbers as in 1-8"},
 		{{"a", "--cpus", "1;2"},
-		 "--cpus 1;2: not a list of CPUs; give CPU numbers and ranges such as 2,4-7, 64 in "
+		 "--cpus 1;2: not a list of numbers; give CPU numbers and ranges such as 2,4-7, 64 in "
 		 "all at most"},
 		{{"a", "--cpus", "0-1", "--workers", "3"},
 		 "--workers 3: --cpus lists 2; give one CPU for each, or only --cpus"},

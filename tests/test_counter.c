@@ -34,6 +34,11 @@ int flx_key_client(const struct flx_msg *msg, void *key)
 	return 0;
 }
 
+int flx_key_flow(const struct flx_msg *msg, void *key)
+{
+	return flx_key_client(msg, key);
+}
+
 static struct flx_msg *make_message(const char *data, uint16_t headroom)
 {
 	struct rte_mbuf *mbuf = &buffer.msg.mbuf;
@@ -89,7 +94,7 @@ static void test_counter_without_room_fails_as_a_whole(void)
 	CU_ASSERT_EQUAL(memcmp(flx_at(msg, 0, 5), "hello", 5), 0);
 }
 
-static void test_counter_key_is_client_or_all(void)
+static void test_counter_key_is_client_flow_or_all(void)
 {
 	static const struct {
 		const char *value;
@@ -97,6 +102,7 @@ static void test_counter_key_is_client_or_all(void)
 		uint32_t size;
 	} rows[] = {
 		{"all", 0, 0},	  {"client", 0, FLX_KEY_CLIENT_SIZE},
+		{"all", 0, 0},	  {"flow", 0, FLX_KEY_FLOW_SIZE},
 		{"all", 0, 0},	  {"ALL", -EINVAL, 0},
 		{"", -EINVAL, 0},
 	};
@@ -113,7 +119,7 @@ int main(void)
 	static const struct flx_test tests[] = {
 		FLX_TEST(test_counter_answers_count_space_bytes),
 		FLX_TEST(test_counter_without_room_fails_as_a_whole),
-		FLX_TEST(test_counter_key_is_client_or_all),
+		FLX_TEST(test_counter_key_is_client_flow_or_all),
 		{0},
 	};
 

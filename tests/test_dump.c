@@ -3,7 +3,6 @@
 #include <pthread.h>
 #include <signal.h>
 #include <sys/resource.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "context-store/dump_reader.h"
@@ -85,7 +84,6 @@ static void test_dump_failure_leaves_the_one_before(void)
 	struct flx_restore restore = {.path = flx_dumped_path("kept")};
 	struct flx_dump_result result;
 	struct rlimit before;
-	char temporary[300];
 
 	signal(SIGXFSZ, SIG_IGN);
 	CU_ASSERT_PTR_NOT_NULL_FATAL(store);
@@ -96,8 +94,7 @@ static void test_dump_failure_leaves_the_one_before(void)
 	CU_ASSERT_EQUAL(flx_dumped_write(store, flx_dumped_path("kept"), &result), -EFBIG);
 	setrlimit(RLIMIT_FSIZE, &before);
 	CU_ASSERT_PTR_NOT_NULL(strstr(result.why, "/kept: File too large; allow larger files"));
-	snprintf(temporary, sizeof(temporary), "%s.tmp-%d", flx_dumped_path("kept"), getpid());
-	CU_ASSERT_NOT_EQUAL(access(temporary, F_OK), 0);
+	CU_ASSERT_EQUAL(flx_dumped_left("kept"), 0);
 	flx_store_close(store);
 	store = flx_dumped_open(set, 1, NULL, &restore);
 	CU_ASSERT_PTR_NOT_NULL_FATAL(store);
@@ -144,38 +141,6 @@ static void test_dump_can_be_given_up(void)
 	flx_store_source(store->type[0], &source);
 	CU_ASSERT_EQUAL(flx_dump_write(&conf, &result), -ECANCELED);
 	CU_ASSERT_NOT_EQUAL(access(flx_dumped_path("never"), F_OK), 0);
-	flx_store_close(store);
-}
-
-static void write_file(const char *path, const char *text)
-{
-	FILE *file = fopen(path, "w");
-
-	CU_ASSERT_PTR_NOT_NULL_FATAL(file);
-	fputs(text, file);
-	fclose(file);
-}
-
-static void test_dump_removes_what_the_killed_have_left(void)
-{
-	struct flx_store *store = flx_dumped_open(sets, COUNT(sets), NULL, NULL);
-	struct flx_dump_result result;
-	char dead[300], alive[300], other[300];
-	pid_t child = fork();
-
-	if (child == 0)
-		_exit(0);
-	waitpid(child, NULL, 0);
-	snprintf(dead, sizeof(dead), "%s.tmp-%d", flx_dumped_path("left"), child);
-	snprintf(alive, sizeof(alive), "%s.tmp-1", flx_dumped_path("left"));
-	snprintf(other, sizeof(other), "%s.tmp-%dx", flx_dumped_path("left"), child);
-	write_file(dead, "");
-	write_file(alive, "");
-	write_file(other, "");
-	CU_ASSERT_EQUAL(flx_dumped_write(store, flx_dumped_path("left"), &result), 0);
-	CU_ASSERT_NOT_EQUAL(access(dead, F_OK), 0);
-	CU_ASSERT_EQUAL(access(alive, F_OK), 0);
-	CU_ASSERT_EQUAL(access(other, F_OK), 0);
 	flx_store_close(store);
 }
 
@@ -245,7 +210,7 @@ static void test_dump_of_a_store_that_changes_has_no_torn_context(void)
 		for (uint32_t w = 0; w < LIVE_WORDS; w++)
 			words[w] = i;
 		CU_ASSERT_FALSE_FATAL(flx_store_put(store, live.type, (const uint8_t *)&i, words,
-						   FLX_DUMPED_NOW));
+						    FLX_DUMPED_NOW));
 	}
 	CU_ASSERT_EQUAL_FATAL(pthread_create(&thread, NULL, commit, &live), 0);
 	for (uint32_t i = 0; i < 50; i++) {
@@ -271,7 +236,6 @@ int main(void)
 		FLX_TEST(test_dump_failure_leaves_the_one_before),
 		FLX_TEST(test_dump_only_over_files),
 		FLX_TEST(test_dump_can_be_given_up),
-		FLX_TEST(test_dump_removes_what_the_killed_have_left),
 		FLX_TEST(test_dump_of_a_store_that_changes_has_no_torn_context),
 		{0},
 	};

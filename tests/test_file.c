@@ -328,6 +328,37 @@ static uint32_t unnoticed(size_t from, size_t to)
 	return count;
 }
 
+/* How many of the words that are about time are damaged. */
+static uint32_t damaged_times(const struct flx_file *file)
+{
+	uint32_t count = 0, value;
+
+	for (uint32_t i = 0; i < FLX_FILE_CLOCKS; i++)
+		count += !flx_file_clock_get(file, i, &value);
+	for (uint32_t i = 0; i < TYPES; i++)
+		count += !flx_file_get(file, i, FLX_FILE_TTL, &value);
+	return count;
+}
+
+/* The word at @from: whichever byte of it is flipped, the file opens, and the word is damaged. */
+static uint32_t untold(size_t from)
+{
+	uint32_t count = 0;
+
+	for (size_t at = from; at < from + sizeof(uint64_t); at++) {
+		uint8_t changed = bytes[at] ^ (uint8_t)(1u << at % 8);
+		struct flx_file file;
+
+		CU_ASSERT_EQUAL(pwrite(flipped, &changed, 1, (off_t)at), 1);
+		CU_ASSERT_EQUAL_FATAL(flx_file_open(&file, &dir, "node0"), 0);
+		count += damaged_times(&file) != 1;
+		flx_file_close(&file);
+		CU_ASSERT_EQUAL(pwrite(flipped, &bytes[at], 1, (off_t)at), 1);
+	}
+	return count;
+}
+
+/* Or, where it is only about time, told to who asks for it. */
 static void test_file_with_any_byte_flipped_is_refused(void)
 {
 	struct flx_file_header header = good_header();
@@ -342,13 +373,14 @@ static void test_file_with_any_byte_flipped_is_refused(void)
 	CU_ASSERT_EQUAL_FATAL(pread(flipped, bytes, USED_BYTES, 0), USED_BYTES);
 	flx_capture_start(&capture);
 	count += unnoticed(0, sizeof(struct flx_file_header));
-	count += unnoticed(FLX_FILE_STATE_OFFSET,
-			   FLX_FILE_STATE_OFFSET + FLX_FILE_CLOCKS * sizeof(uint64_t));
+	for (size_t i = 0; i < FLX_FILE_CLOCKS; i++)
+		count += untold(FLX_FILE_STATE_OFFSET + i * sizeof(uint64_t));
 	for (size_t i = 0; i < TYPES; i++) {
 		size_t at = FLX_FILE_STATE_OFFSET + offsetof(struct flx_file_state, type) +
 			    i * sizeof(((struct flx_file_state *)0)->type[0]);
 
-		count += unnoticed(at, at + FLX_FILE_TYPE_WORDS * sizeof(uint64_t));
+		count += unnoticed(at, at + FLX_FILE_TTL * sizeof(uint64_t));
+		count += untold(at + FLX_FILE_TTL * sizeof(uint64_t));
 	}
 	flx_capture_stop(&capture);
 	CU_ASSERT_EQUAL(count, 0);

@@ -26,6 +26,7 @@
 
 #define ETHERTYPE    0x88b5 /* IEEE 802: for local experiments */
 #define FRAMES	     3000
+#define STARVED	     100 /* frames that come while there is no buffer */
 #define POOL_SIZE    16383
 #define CONTROL_SIZE 1023
 
@@ -183,6 +184,47 @@ static void receive_all(const struct flx_port *port, int peer)
 		       wrong);
 }
 
+static void peer_send(int peer, uint32_t from, uint32_t to)
+{
+	for (uint32_t number = from; number < to; number++) {
+		uint8_t frame[1514];
+		size_t size = frame_fill(frame, number);
+
+		CU_ASSERT_FATAL(send(peer, frame, size, 0) == (ssize_t)size);
+	}
+}
+
+/*
+ * Fault 48, as these drivers have it: without a buffer frames wait in the kernel (af_packet, and
+ * af_xdp, which counts every poll) or are dropped and counted (tap); then it goes on.
+ */
+static void starve(const struct flx_port *port, int peer)
+{
+	static struct rte_mbuf *taken[POOL_SIZE + 1];
+	struct flx_port_counters counters;
+	uint32_t taken_count = 0, wrong = 0, good = 0;
+	bool seen[FRAMES] = {0};
+
+	while ((taken[taken_count] = rte_pktmbuf_alloc(data_pool)) != NULL)
+		taken_count++;
+	peer_send(peer, 0, STARVED);
+	for (uint32_t i = 0; i < 10; i++)
+		CU_ASSERT_EQUAL(poll_port(port, seen, &wrong), 0);
+	while (taken_count)
+		rte_pktmbuf_free(taken[--taken_count]);
+	peer_send(peer, STARVED, 2 * STARVED);
+	for (uint32_t i = 0; i < 5000 && good < 2 * STARVED; i++) {
+		good += poll_port(port, seen, &wrong);
+		usleep(10);
+	}
+	CU_ASSERT_EQUAL(flx_port_counters(port, &counters), 0);
+	CU_ASSERT_TRUE(good > STARVED && good + counters.rx_nombuf >= 2 * STARVED);
+	CU_ASSERT_EQUAL(wrong, 0);
+	if (good + counters.rx_nombuf < 2 * STARVED)
+		printf("\n  %s: %u frames came, %u of no buffer\n", port->spec.text, good,
+		       (uint32_t)counters.rx_nombuf);
+}
+
 static uint32_t peer_recv(int peer, uint32_t *next)
 {
 	uint8_t frame[2048];
@@ -239,6 +281,7 @@ static void run_port(uint32_t index, const char *far_side)
 	CU_ASSERT_EQUAL(port.mtu, 1500);
 	peer = peer_open(far_side);
 	receive_all(&port, peer);
+	starve(&port, peer);
 	send_all(&port, peer);
 	CU_ASSERT_EQUAL(flx_port_counters(&port, &counters), 0);
 	CU_ASSERT_TRUE(counters.rx_packets >= FRAMES);

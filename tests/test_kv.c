@@ -213,8 +213,8 @@ static void test_kv_takes_settings(void)
 		bool evict;
 	} rows[] = {
 		{0, "1500", 0, 1500, false},
-		{0, "31536000000", 0, FLX_TTL_MAX_MS, false},
-		{0, "31536000001", -EINVAL, FLX_TTL_MAX_MS, false},
+		{0, "15552000000", 0, FLX_TTL_MAX_MS, false},
+		{0, "15552000001", -EINVAL, FLX_TTL_MAX_MS, false},
 		{0, "99999999999999999999", -EINVAL, FLX_TTL_MAX_MS, false},
 		{0, "-1", -EINVAL, FLX_TTL_MAX_MS, false},
 		{0, "1s", -EINVAL, FLX_TTL_MAX_MS, false},

@@ -267,7 +267,8 @@ static void test_flooding_port_stops_and_gives_all_back(void)
 static void test_rss_port_gets_a_table_that_follows_slices(void)
 {
 	static const uint8_t key[FLX_RSS_KEY_SIZE] = {1, 2, 3};
-	struct flx_port_conf conf = {.queues = 3, .flow_hash = true, .rss_key = key};
+	static const uint16_t steered[] = {1, 64, 100};
+	struct flx_port_conf conf = {.queues = 3, .spread = 2, .flow_hash = true, .rss_key = key};
 	struct rte_eth_rss_reta_entry64 table[8];
 	struct rte_mempool *pool;
 	struct flx_port port;
@@ -282,7 +283,13 @@ static void test_rss_port_gets_a_table_that_follows_slices(void)
 	memset(table, 0xff, sizeof(table));
 	CU_ASSERT_EQUAL(rte_eth_dev_rss_reta_query(port.id, table, port.reta_size), 0);
 	for (uint16_t i = 0; i < port.reta_size; i++)
-		CU_ASSERT_EQUAL(table[i / 64].reta[i % 64], i % 3);
+		CU_ASSERT_EQUAL(table[i / 64].reta[i % 64], i % 2);
+	CU_ASSERT_FATAL(port.reta_size > 100);
+	CU_ASSERT_EQUAL(flx_port_steer(&port, steered, 3, 2), 0);
+	CU_ASSERT_EQUAL(rte_eth_dev_rss_reta_query(port.id, table, port.reta_size), 0);
+	for (uint16_t i = 0; i < port.reta_size; i++)
+		CU_ASSERT_EQUAL(table[i / 64].reta[i % 64],
+				i == 1 || i == 64 || i == 100 ? 2 : i % 2);
 	CU_ASSERT_EQUAL(memcmp(port.rss.key, key, sizeof(key)), 0);
 	/* It reports no hash, so the edge makes it. */
 	CU_ASSERT_FALSE(port.port_flow_hash);

@@ -135,7 +135,7 @@ static void test_program_refuses_bad_contexts(void)
 		   .context = {.size = 8, .ttl_ms = FLX_TTL_MAX_MS + 1}}},
 		 1,
 		 "fluxion a",
-		 "contexts live 31536000001 ms; set .context.ttl_ms to 365 days (31536000000)"},
+		 "contexts live 15552000001 ms; set .context.ttl_ms to 180 days (15552000000)"},
 		{{{.id = "a", GOOD, .key = {key_a, 4}, .context = {.size = 8, .upgrade = upgrade}}},
 		 1,
 		 "fluxion a",

@@ -45,31 +45,6 @@ static void test_record_layout_is_whole_lines(void)
 	}
 }
 
-static void test_record_ttl_is_rounded_up_to_ticks(void)
-{
-	static const struct {
-		uint64_t ms;
-		uint32_t ticks;
-	} rows[] = {
-		{0, 0},
-		{1, 1},
-		{15, 1},
-		{16, 2},
-		{999, 64},
-		{1000, 64},
-		{1001, 65},
-		{60000, 3840},
-		{UINT32_MAX, 274877907},
-		{UINT64_MAX, INT32_MAX},
-	};
-	struct flx_record_layout layout;
-
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		flx_record_layout_init(&layout, 4, 8, rows[i].ms, NULL);
-		CU_ASSERT_EQUAL(layout.ttl_ticks, rows[i].ticks);
-	}
-}
-
 /* Every size through fresh, commit, abort, commit and delete, with all around untouched. */
 static void check_size(uint32_t size, void (*init)(void *context))
 {
@@ -277,7 +252,9 @@ static void test_record_expires_on_its_tick(void)
 		{1000, 5, 0xfffffff0, false}, /* ahead, across the wrap */
 		{1, 10, 11, false},
 		{1, 10, 12, true},
-		{UINT64_MAX, 0, INT32_MAX, false},
+		{UINT64_MAX, 0, FLX_CLOCK_TTL_MAX_S * FLX_TICKS_PER_SECOND, false},
+		{UINT64_MAX, 0, FLX_CLOCK_TTL_MAX_S * FLX_TICKS_PER_SECOND + 1, true},
+		{UINT64_MAX, 0, INT32_MAX, true},
 	};
 	struct flx_record_layout layout;
 	struct flx_record *record;
@@ -302,7 +279,6 @@ int main(void)
 {
 	static const struct flx_test tests[] = {
 		FLX_TEST(test_record_layout_is_whole_lines),
-		FLX_TEST(test_record_ttl_is_rounded_up_to_ticks),
 		FLX_TEST(test_record_commit_keeps_abort_forgets_delete_ends),
 		FLX_TEST(test_record_word_counts_and_wraps),
 		FLX_TEST(test_record_every_changed_byte_is_noticed),

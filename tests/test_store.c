@@ -3,6 +3,9 @@
 #include <errno.h>
 #include <time.h>
 
+#include "context-store/dump.h"
+#include "context-store/view.h"
+#include "tests/capture.h"
 #include "tests/store_dir.h"
 
 static struct flx_context_type_conf conf;
@@ -44,28 +47,31 @@ static uint32_t word_of(const struct flx_store *store, uint32_t node, enum flx_f
 	return value;
 }
 
+#define CAPACITY 30000
+#define LIMIT	 150000
+
 /* By a step at a time, ahead of need, to the limit and not beyond; and so again after a start. */
 static void test_store_grows_to_its_limit(void)
 {
 	for (uint32_t nodes = 0; nodes <= 3; nodes++) {
-		uint32_t share = nodes > 1 ? flx_type_share(5000, nodes) : 5000;
-		uint64_t total = nodes > 1 ? (uint64_t)share * nodes : 5000, made = 0;
+		uint32_t share = nodes > 1 ? flx_type_share(LIMIT, nodes) : LIMIT;
+		uint64_t total = nodes > 1 ? (uint64_t)share * nodes : LIMIT, made = 0;
 		struct flx_store_found found;
 		struct flx_store *store;
 
-		conf = test_type(1000);
-		conf.limit = 5000;
+		conf = test_type(CAPACITY);
+		conf.limit = LIMIT;
 		test_dir_clear();
 		store = nodes ? test_dir_open(&conf, 1, 1, nodes, &found) : test_open(&conf, 1);
 		CU_ASSERT_PTR_NOT_NULL_FATAL(store);
 		CU_ASSERT_FALSE(flx_store_keep(store));
 		/* Without a keeper, what was there at first. */
-		made = make(store, 0, 10000);
-		CU_ASSERT_TRUE(made >= 1000 && made < 1000 + FLX_NODES_MAX);
-		while (flx_store_keep(store)) {
-			uint64_t more = make(store, made, 10000);
+		made = make(store, 0, 2 * LIMIT);
+		CU_ASSERT_TRUE(made >= CAPACITY && made < CAPACITY + FLX_NODES_MAX);
+		while (flx_store_keep(store) && made < total) {
+			uint64_t more = make(store, made, 2 * LIMIT);
 
-			CU_ASSERT_TRUE(more > 0 && more <= 1000 + FLX_NODES_MAX);
+			CU_ASSERT_TRUE(more > 0 && more <= CAPACITY + FLX_NODES_MAX);
 			made += more;
 		}
 		CU_ASSERT_EQUAL(made, total);
@@ -79,7 +85,7 @@ static void test_store_grows_to_its_limit(void)
 			store = test_dir_open(&conf, 1, 1, nodes, &found);
 			CU_ASSERT_PTR_NOT_NULL_FATAL(store);
 			CU_ASSERT_EQUAL(found.contexts, total);
-			CU_ASSERT_EQUAL(make(store, 10000, 10001), 0);
+			CU_ASSERT_EQUAL(make(store, 2 * LIMIT, 2 * LIMIT + 1), 0);
 		}
 		flx_store_close(store);
 	}
@@ -88,27 +94,28 @@ static void test_store_grows_to_its_limit(void)
 /* Words say what was used, so that a start looks at no more; and growth goes on from there. */
 static void test_store_words_follow_what_is_used(void)
 {
+	const uint64_t most = CAPACITY / 10 * 9;
 	struct flx_store_found found;
 	struct flx_store *store;
 
-	conf = test_type(1000);
-	conf.limit = 5000;
+	conf = test_type(CAPACITY);
+	conf.limit = LIMIT;
 	test_dir_clear();
 	store = reopen(NULL, &found);
 	CU_ASSERT_TRUE(store->is_new);
-	CU_ASSERT_EQUAL(word_of(store, 0, FLX_FILE_READY), 1000);
+	CU_ASSERT_EQUAL(word_of(store, 0, FLX_FILE_READY), CAPACITY);
 	CU_ASSERT_EQUAL(word_of(store, 0, FLX_FILE_BUMP), 0);
-	CU_ASSERT_EQUAL(make(store, 0, 800), 800);
-	CU_ASSERT_TRUE(word_of(store, 0, FLX_FILE_BUMP) >= 800);
-	CU_ASSERT_TRUE(word_of(store, 0, FLX_FILE_BUMP) <= 800 + FLX_SLAB_BLOCK);
+	CU_ASSERT_EQUAL(make(store, 0, most), most);
+	CU_ASSERT_TRUE(word_of(store, 0, FLX_FILE_BUMP) >= most);
+	CU_ASSERT_TRUE(word_of(store, 0, FLX_FILE_BUMP) <= most + FLX_SLAB_BLOCK);
 	CU_ASSERT_TRUE(flx_store_keep(store));
-	CU_ASSERT_EQUAL(word_of(store, 0, FLX_FILE_READY), 2000);
-	CU_ASSERT_EQUAL(make(store, 800, 1700), 900);
+	CU_ASSERT_EQUAL(word_of(store, 0, FLX_FILE_READY), 2 * CAPACITY);
+	CU_ASSERT_EQUAL(make(store, most, 2 * most), most);
 	store = reopen(store, &found);
 	CU_ASSERT_FALSE(store->is_new);
-	CU_ASSERT_EQUAL(found.contexts, 1700);
-	CU_ASSERT_EQUAL(word_of(store, 0, FLX_FILE_READY), 2000);
-	CU_ASSERT_EQUAL(make(store, 1700, 9000), 300);
+	CU_ASSERT_EQUAL(found.contexts, 2 * most);
+	CU_ASSERT_EQUAL(word_of(store, 0, FLX_FILE_READY), 2 * CAPACITY);
+	CU_ASSERT_EQUAL(make(store, 2 * most, 2 * LIMIT), 2 * (CAPACITY - most));
 	flx_store_close(store);
 }
 
@@ -226,40 +233,105 @@ static void start_anew(void *context)
 	*(uint64_t *)context = 7;
 }
 
-/* A context without a key is one record; when it is damaged it begins anew, and is counted. */
+/* A context without a key is one record, on whichever node. */
+static const struct flx_context_type_conf *single_types(void)
+{
+	static struct flx_context_type_conf types[3];
+
+	types[0] = (struct flx_context_type_conf){
+		.name = "a", .version = 1, .context_size = 8, .init = start_anew};
+	types[1] = test_type(10);
+	types[2] = (struct flx_context_type_conf){
+		.name = "b", .version = 1, .context_size = 8, .ttl_ms = 1000};
+	return types;
+}
+
+static uint64_t commit_single(struct flx_context_type *type, uint32_t worker)
+{
+	static const enum test_step commit = TEST_COMMIT;
+	static const uint64_t none;
+	uint64_t value;
+
+	test_batch(type, worker, 1, &none, &commit, 1, &value);
+	return value;
+}
+
 static void test_store_single_comes_back(void)
 {
 	for (uint32_t nodes = 1; nodes <= 3; nodes++) {
-		struct flx_context_type_conf types[] = {
-			{.name = "a", .version = 1, .context_size = 8, .init = start_anew},
-			test_type(10),
-			{.name = "b", .version = 1, .context_size = 8, .ttl_ms = 1000},
-		};
-		static const uint64_t none;
-		static const enum test_step commit = TEST_COMMIT;
 		struct flx_store_found found;
-		uint64_t value = 0;
 
 		test_dir_clear();
 		for (uint64_t round = 0; round < 4; round++) {
-			struct flx_store *store =
-				test_dir_open(types, 3, nodes, round == 3 ? 1 : nodes, &found);
+			struct flx_store *store = test_dir_open(single_types(), 3, nodes,
+								round == 3 ? 1 : nodes, &found);
 
 			CU_ASSERT_PTR_NOT_NULL_FATAL(store);
 			CU_ASSERT_EQUAL(found.contexts, round ? 2 : 0);
-			test_batch(store->type[0], nodes - 1, 1, &none, &commit, 1, &value);
-			CU_ASSERT_EQUAL(value, 7 + round);
-			test_batch(store->type[2], 0, 1, &none, &commit, 1, &value);
-			CU_ASSERT_EQUAL(value, round);
+			CU_ASSERT_EQUAL(commit_single(store->type[0], nodes - 1), 7 + round);
+			CU_ASSERT_EQUAL(commit_single(store->type[2], 0), round);
 			CU_ASSERT_FALSE(flx_store_keep(store));
-			if (round == 3)
-				((uint8_t *)store->type[0]->single)[9] ^= 1;
 			flx_store_close(store);
 		}
-		flx_store_close(test_dir_open(types, 3, 1, 1, &found));
-		CU_ASSERT_EQUAL(found.damaged, 1);
-		CU_ASSERT_EQUAL(found.contexts, 1);
 	}
+}
+
+/* As a viewer sees it, and copied to @path. */
+static void dump_viewed(const char *path, uint64_t contexts, uint64_t damaged)
+{
+	static struct flx_view view;
+	struct flx_dump_result result;
+	struct flx_dump_conf dump = {.path = path, .source = view.source};
+
+	CU_ASSERT_EQUAL_FATAL(flx_view_open(&view, test_dir), 0);
+	dump.source_count = view.type_count;
+	dump.now = view.now;
+	CU_ASSERT_EQUAL(flx_dump_write(&dump, &result), 0);
+	CU_ASSERT_EQUAL(result.contexts, contexts);
+	CU_ASSERT_EQUAL(result.damaged, damaged);
+	flx_view_close(&view);
+}
+
+/* Refused, for it is all that its type has; viewers count it, and there is a way to do without it. */
+static void test_store_single_that_is_damaged_refuses_the_start(void)
+{
+	/* Word, hash, second stamp, second image. */
+	static const uint32_t offsets[] = {0, 3, 7, 8, 11, 16, 19, 32, 39};
+	char path[96];
+	struct flx_restore restore = {.path = path};
+	struct flx_store_conf anew = test_conf(single_types(), 3, 1);
+	struct flx_store_found found;
+	struct flx_store *store;
+
+	snprintf(path, sizeof(path), "%s.dump", test_dir);
+	anew.restore = &restore;
+	for (size_t i = 0; i < sizeof(offsets) / sizeof(offsets[0]); i++) {
+		struct flx_capture capture;
+
+		test_dir_clear();
+		store = test_dir_open(single_types(), 3, 1, 1, &found);
+		CU_ASSERT_PTR_NOT_NULL_FATAL(store);
+		commit_single(store->type[0], 0);
+		commit_single(store->type[2], 0);
+		CU_ASSERT_EQUAL(test_one(store->type[1], 0, 5, TEST_COMMIT), 0);
+		((uint8_t *)store->type[0]->single)[offsets[i]] ^= 1;
+		flx_store_close(store);
+		flx_capture_start(&capture);
+		store = test_dir_open(single_types(), 3, 1, 1, &found);
+		flx_capture_stop(&capture);
+		CU_ASSERT_PTR_NULL(store);
+		CU_ASSERT_PTR_NOT_NULL(strstr(capture.text, "the one context of 'a' is damaged; "
+							    "restore a dump into another --store"));
+		dump_viewed(path, 2, 1);
+		CU_ASSERT_EQUAL_FATAL(flx_store_open(&store, &anew), 0);
+		CU_ASSERT_EQUAL(flx_store_attach(store, &found), 0);
+		CU_ASSERT_EQUAL(found.contexts, 2);
+		CU_ASSERT_EQUAL(commit_single(store->type[0], 0), 7);
+		CU_ASSERT_EQUAL(commit_single(store->type[2], 0), 1);
+		CU_ASSERT_EQUAL(test_view(store->type[1], 0, 5), 1);
+		flx_store_close(store);
+	}
+	unlink(path);
 }
 
 /* What a dump brings is there as if it had been found; a full type says so. */
@@ -277,7 +349,7 @@ static void test_store_put(void)
 	for (key = 0; key < 250; key++) {
 		value = key + 1;
 		CU_ASSERT_FALSE(flx_store_put(store, store->type[0], (uint8_t *)&key,
-					     (uint8_t *)&value, 5));
+					      (uint8_t *)&value, 5));
 	}
 	CU_ASSERT_EQUAL(flx_store_put(store, store->type[0], (uint8_t *)&key, (uint8_t *)&value, 5),
 			-E2BIG);
@@ -326,6 +398,7 @@ int main(void)
 		FLX_TEST(test_store_of_twins_the_younger_stays),
 		FLX_TEST(test_store_time_goes_on),
 		FLX_TEST(test_store_single_comes_back),
+		FLX_TEST(test_store_single_that_is_damaged_refuses_the_start),
 		FLX_TEST(test_store_put),
 		FLX_TEST(test_store_keeper_runs),
 		{0},

@@ -2,83 +2,11 @@
 /*
  * Every call with which the store asks for memory, files or a thread fails once: the start then
  * fails with one error, nothing is leaked (AddressSanitizer), and what was there is still there.
- *
- * The linker puts the functions here in place of the library's (--wrap, tests/meson.build).
  */
-#include <errno.h>
-#include <fcntl.h>
-#include <stdarg.h>
-#include <sys/mman.h>
-
+#include "tests/failing.h"
 #include "tests/store_dir.h"
 
 #define KEYS 200
-
-static uint32_t calls, fail_at; /* the call that fails; 0: none */
-static const char *failed;	/* its name */
-static uint32_t errors, warnings;
-
-static bool fails(const char *name)
-{
-	if (++calls != fail_at)
-		return false;
-	failed = name;
-	return true;
-}
-
-#define WRAP(type, name, parameters, arguments, result, error)                                     \
-	type __real_##name parameters;                                                             \
-	type __wrap_##name parameters;                                                             \
-	type __wrap_##name parameters                                                              \
-	{                                                                                          \
-		if (!fails(#name))                                                                 \
-			return __real_##name arguments;                                            \
-		errno = error;                                                                     \
-		return result;                                                                     \
-	}
-
-WRAP(void *, malloc, (size_t size), (size), NULL, ENOMEM)
-WRAP(void *, calloc, (size_t count, size_t size), (count, size), NULL, ENOMEM)
-WRAP(void *, aligned_alloc, (size_t align, size_t size), (align, size), NULL, ENOMEM)
-WRAP(void *, mmap64, (void *at, size_t size, int prot, int flags, int fd, off64_t offset),
-     (at, size, prot, flags, fd, offset), MAP_FAILED, ENOMEM)
-WRAP(void *, mremap, (void *old, size_t old_size, size_t size, int flags, void *at),
-     (old, old_size, size, flags, at), MAP_FAILED, ENOMEM)
-WRAP(int, posix_fallocate64, (int fd, off64_t offset, off64_t size), (fd, offset, size), ENOSPC, 0)
-WRAP(int, ftruncate64, (int fd, off64_t size), (fd, size), -1, EFBIG)
-WRAP(ssize_t, getrandom, (void *to, size_t size, unsigned int flags), (to, size, flags), -1, EIO)
-WRAP(int, openat64, (int dir, const char *path, int flags, mode_t mode), (dir, path, flags, mode),
-     -1, EMFILE)
-WRAP(int, open64, (const char *path, int flags, mode_t mode), (path, flags, mode), -1, EMFILE)
-WRAP(int, fsync, (int fd), (fd), -1, EIO)
-WRAP(int, renameat, (int from_dir, const char *from, int to_dir, const char *to),
-     (from_dir, from, to_dir, to), -1, EACCES)
-WRAP(ssize_t, pread64, (int fd, void *to, size_t size, off64_t offset), (fd, to, size, offset), -1,
-     EIO)
-WRAP(int, pthread_create,
-     (pthread_t * thread, const pthread_attr_t *attributes, void *(*run)(void *), void *argument),
-     (thread, attributes, run, argument), EAGAIN, 0)
-
-void __wrap_flx_error(const char *format, ...);
-void __wrap_flx_warn(const char *format, ...);
-void __wrap_flx_note(const char *format, ...);
-
-void __wrap_flx_error(const char *format, ...)
-{
-	(void)format;
-	errors++;
-}
-
-void __wrap_flx_warn(const char *format, ...)
-{
-	(void)format;
-	warnings++;
-}
-
-void __wrap_flx_note(const char *format, ...)
-{
-	(void)format;
-}
 
 static int upgrade(uint32_t version, const void *old, uint32_t old_size, void *context)
 {
@@ -187,21 +115,21 @@ static void fail_each(const char *path, enum there there)
 			test_dir_clear();
 		if (there != NOTHING)
 			fill(path);
-		failed = NULL;
+		failed_call = NULL;
 		calls = 0;
 		fail_at = n;
 		error = start(path, there == OLDER ? 2 : 1, &store);
 		fail_at = 0;
 		if (error && !is_errno_of_a_start(error)) {
-			printf("call %u, %s: %s ", n, failed, strerror(-error));
+			printf("call %u, %s: %s ", n, failed_call, strerror(-error));
 			CU_FAIL("not what a start that fails says");
 		}
-		CU_ASSERT_TRUE(!error || failed);
+		CU_ASSERT_TRUE(!error || failed_call);
 		if (store)
 			flx_store_close(store);
 		if (there != NOTHING)
 			check_filled(path);
-		if (!failed) {
+		if (!failed_call) {
 			CU_ASSERT_EQUAL(error, 0);
 			CU_ASSERT_TRUE(n > 10);
 			return;
@@ -229,35 +157,6 @@ static void test_store_start_with_upgrade_fails_cleanly(void)
 	fail_each(test_dir, OLDER);
 }
 
-/* What cannot grow says so once, and goes on with what it has. */
-static void test_store_growth_fails_cleanly(void)
-{
-	for (uint32_t with_files = 0; with_files < 2; with_files++) {
-		for (uint32_t n = 1; n < 4; n++) {
-			struct flx_store *store;
-			uint64_t key = 0;
-
-			test_dir_clear();
-			fail_at = 0;
-			CU_ASSERT_EQUAL_FATAL(start(with_files ? test_dir : NULL, 1, &store), 0);
-			flx_store_stop(store);
-			while (test_one(store->type[0], 0, key, TEST_COMMIT) == 0)
-				key++;
-			CU_ASSERT_TRUE(key >= KEYS && key < 2 * KEYS);
-			warnings = calls = 0;
-			fail_at = n;
-			flx_store_keep(store);
-			flx_store_keep(store);
-			CU_ASSERT_TRUE(warnings == (calls >= n));
-			fail_at = 0;
-			for (uint64_t k = 0; k < key; k++)
-				CU_ASSERT_EQUAL(test_one(store->type[0], 0, k, TEST_COMMIT), 1);
-			CU_ASSERT_NOT_EQUAL(flx_context_count(store->type[0]), 0);
-			flx_store_close(store);
-		}
-	}
-}
-
 int main(void)
 {
 	static const struct flx_test tests[] = {
@@ -265,7 +164,6 @@ int main(void)
 		FLX_TEST(test_store_start_anew_fails_cleanly),
 		FLX_TEST(test_store_start_again_fails_cleanly),
 		FLX_TEST(test_store_start_with_upgrade_fails_cleanly),
-		FLX_TEST(test_store_growth_fails_cleanly),
 		{0},
 	};
 	int status;

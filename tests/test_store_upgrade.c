@@ -294,6 +294,21 @@ static void test_store_upgrade_leaves_the_damaged(void)
 	flx_store_close(store);
 }
 
+/* But not the one context of a type without keys. */
+static void test_store_upgrade_refuses_without_the_single(void)
+{
+	struct flx_store_found found;
+	struct flx_store *store;
+
+	make_old(1);
+	store = test_dir_open(types_of(1, 1000), 2, 1, 1, &found);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(store);
+	((uint8_t *)store->type[1]->single)[0] ^= 1;
+	flx_store_close(store);
+	CU_ASSERT_PTR_NULL(test_dir_open(types_of(2, 1000), 2, 1, 1, &found));
+	check_no_leftovers();
+}
+
 int main(void)
 {
 	static const struct flx_test tests[] = {
@@ -303,6 +318,7 @@ int main(void)
 		FLX_TEST(test_store_upgrade_killed_is_all_or_nothing),
 		FLX_TEST(test_store_upgrade_killed_at_any_instruction),
 		FLX_TEST(test_store_upgrade_leaves_the_damaged),
+		FLX_TEST(test_store_upgrade_refuses_without_the_single),
 		{0},
 	};
 	int status;

@@ -101,13 +101,13 @@ static void test_cpus_are_listed_in_the_order_written(void)
 		{"65536", "no machine has such a CPU", 0, {0}},
 		{"0-18446744073709551616", "no machine has such a CPU", 0, {0}},
 		{"5-2", "a range runs backwards", 0, {0}},
-		{"", "not a list of CPUs", 0, {0}},
-		{"1,", "not a list of CPUs", 0, {0}},
-		{",1", "not a list of CPUs", 0, {0}},
-		{"1-", "not a list of CPUs", 0, {0}},
-		{"-1", "not a list of CPUs", 0, {0}},
-		{"1-2-3", "not a list of CPUs", 0, {0}},
-		{"1 2", "not a list of CPUs", 0, {0}},
+		{"", "not a list of numbers", 0, {0}},
+		{"1,", "not a list of numbers", 0, {0}},
+		{",1", "not a list of numbers", 0, {0}},
+		{"1-", "not a list of numbers", 0, {0}},
+		{"-1", "not a list of numbers", 0, {0}},
+		{"1-2-3", "not a list of numbers", 0, {0}},
+		{"1 2", "not a list of numbers", 0, {0}},
 	};
 
 	for (size_t i = 0; i < COUNT(rows); i++) {

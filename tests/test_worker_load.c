@@ -34,12 +34,12 @@ static uint32_t busy(void)
 	return (atomic_load(&load.busy_ppm) + 500) / 1000;
 }
 
-static void test_worker_load_follows_a_change_within_a_millisecond_or_two(void)
+static void test_worker_load_follows_a_change_within_a_millisecond(void)
 {
 	begin();
-	for (uint32_t i = 0; i < 4; i++)
+	for (uint32_t i = 0; i < 2; i++)
 		window(WINDOW, 1000, 100, 0);
-	CU_ASSERT(busy() > 630 && busy() < 720); /* 1 - 0.75^4 */
+	CU_ASSERT_EQUAL(busy(), 750);
 	for (uint32_t i = 0; i < 16; i++)
 		window(WINDOW, 1000, 100, 0);
 	CU_ASSERT(busy() > 990);
@@ -132,11 +132,10 @@ static void test_worker_load_measures_slices_only_while_busy(void)
 	const struct flx_elem batch[4] = {{.slice = 7}, {.slice = 7}, {.slice = 511}, {.slice = 0}};
 
 	begin();
-	for (uint32_t i = 0; i < 3; i++) {
+	for (uint32_t i = 0; i < 2; i++) {
 		CU_ASSERT_FALSE(load.measures);
 		window(WINDOW, 1000, 100, 0);
 	}
-	window(WINDOW, 1000, 100, 0);
 	CU_ASSERT_TRUE(load.measures);
 	CU_ASSERT_EQUAL(atomic_load(&load.measured), 0);
 	for (uint32_t i = 0; i < 30; i++) {
@@ -191,7 +190,7 @@ static void test_worker_load_does_not_flap_between_the_two_bounds(void)
 int main(void)
 {
 	static const struct flx_test tests[] = {
-		FLX_TEST(test_worker_load_follows_a_change_within_a_millisecond_or_two),
+		FLX_TEST(test_worker_load_follows_a_change_within_a_millisecond),
 		FLX_TEST(test_worker_load_is_of_now_after_a_sleep),
 		FLX_TEST(test_worker_load_tells_waiting_work_as_time),
 		FLX_TEST(test_worker_load_tells_by_how_much_the_backlog_grows),

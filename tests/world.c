@@ -22,7 +22,11 @@ int flx_world_init(struct flx_world *world, const struct flx_program *program,
 {
 	struct flx_shared *shared = &world->shared;
 	const struct flx_workers_conf workers = {
-		.name = "world", .lane_size = conf->lane_size, .credits = conf->credits};
+		.name = "world",
+		.lane_size = conf->lane_size,
+		.credits = conf->credits,
+		.spread = conf->spread,
+	};
 	int error;
 
 	*world = (struct flx_world){.conf = *conf};

@@ -19,6 +19,7 @@ struct flx_world_conf {
 	uint64_t tsc_hz;      /* of the clock that the caller turns; 0: the machine's */
 	uint16_t reta_size;   /* buckets of port 0, where each worker has a queue; 0: none */
 	uint16_t rx_descs;    /* of each queue */
+	uint32_t spread;      /* workers that slices are spread over; 0: all */
 };
 
 struct flx_world {

@@ -27,7 +27,7 @@ struct sim_token {
 	/*
 	 * What went through fluxions without slices, which run on every worker: the place before
 	 * them, the stamp that it gave, a number for the way since (0: it comes straight), and a bit
-	 * for each of them. One that it came to twice ends the order: see migrate.h.
+	 * for each of them. One that it came to twice ends the order: see move.h.
 	 */
 	uint32_t origin;
 	uint32_t way;
