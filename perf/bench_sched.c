@@ -43,7 +43,7 @@ static const struct flx_benches_option options[] = {
 	 .number = &settings.duration_s},
 	{.name = "svg",
 	 .value = "FILE",
-	 .help = "draw the first run of skew",
+	 .help = "draw the first run of skew at a demand of 1.8 workers",
 	 .text = &settings.svg},
 	{0},
 };

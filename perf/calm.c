@@ -31,11 +31,6 @@
 #define COST_PHASE_MS 200
 #define COST_PHASES   8
 
-struct conf {
-	const struct flx_bench_sched *settings;
-	double full_per_sec;
-};
-
 static uint64_t count_moves(struct flx_sched *sched)
 {
 	uint64_t moves;
@@ -46,12 +41,12 @@ static uint64_t count_moves(struct flx_sched *sched)
 	return moves;
 }
 
-static int start(struct flx_rig *rig, const struct conf *conf, double load)
+/* @load: of each worker; 0: a closed loop. */
+static int start(struct flx_rig *rig, const struct flx_bench_sched *settings, double load)
 {
 	const struct flx_demand demand = {
 		.workers = load * FLX_DEMAND_WORKERS,
-		.full_per_sec = conf->full_per_sec,
-		.dev = conf->settings->dev,
+		.dev = settings->dev,
 	};
 
 	return flx_demand_start(rig, &demand);
@@ -117,14 +112,14 @@ static int run_zipf(const void *argument, void *found)
 
 static int run_calm(const void *argument, void *found)
 {
-	const struct conf *conf = argument;
+	const struct flx_bench_sched *settings = argument;
 	double *moves = found;
 	struct flx_rig rig;
-	int error = start(&rig, conf, CALM_LOAD);
+	int error = start(&rig, settings, CALM_LOAD);
 
 	if (error)
 		return error;
-	*moves = moves_between(&rig, CALM_FROM_S, conf->settings->duration_s);
+	*moves = moves_between(&rig, CALM_FROM_S, settings->duration_s);
 	return flx_rig_stop(&rig, 0);
 }
 
@@ -157,10 +152,9 @@ static int64_t run_phase(struct flx_rig *rig, bool with)
 /* Without, with, with, without: a machine that becomes slower meets both alike. */
 static int run_cost(const void *argument, void *found)
 {
-	const struct conf *conf = argument;
 	double answers[2] = {0}, *pct = found;
 	struct flx_rig rig;
-	int error = start(&rig, conf, 0);
+	int error = start(&rig, argument, 0);
 
 	if (error)
 		return error;
@@ -182,7 +176,7 @@ static int run_cost(const void *argument, void *found)
 /* ---------------------------------------------------------------------------------------- all runs */
 
 /* @run's figure, @runs times: whether it stays below @most; -errno. */
-static int measure(int (*run)(const void *, void *), const struct conf *conf, uint32_t runs,
+static int measure(int (*run)(const void *, void *), const void *settings, uint32_t runs,
 		   double most, const char *name, const char *unit)
 {
 	struct flx_samples samples = {0};
@@ -191,7 +185,7 @@ static int measure(int (*run)(const void *, void *), const struct conf *conf, ui
 
 	for (uint32_t i = 0; i < runs; i++) {
 		double value;
-		int error = flx_child_run(run, conf, &value, sizeof(value));
+		int error = flx_child_run(run, settings, &value, sizeof(value));
 
 		if (error)
 			return error;
@@ -203,40 +197,24 @@ static int measure(int (*run)(const void *, void *), const struct conf *conf, ui
 	return !good;
 }
 
-static int prepare(struct conf *conf, const void *settings)
-{
-	conf->settings = settings;
-	conf->full_per_sec = flx_demand_measure(conf->settings->dev);
-	return conf->full_per_sec < 0 ? (int)conf->full_per_sec : 0;
-}
-
 int flx_bench_zipf(const void *settings)
 {
-	struct conf conf;
-	int error = prepare(&conf, settings);
-
-	return error ? error
-		     : measure(run_zipf, &conf, flx_benches_runs, ZIPF_MUST_PER_S, "sched.zipf",
-			       "moves/s, seconds 3 to 10");
+	return measure(run_zipf, settings, flx_benches_runs, ZIPF_MUST_PER_S, "sched.zipf",
+		       "moves/s, seconds 3 to 10");
 }
 
 /* Once: it is as long as it is. */
-int flx_bench_calm(const void *settings)
+int flx_bench_calm(const void *argument)
 {
-	struct conf conf;
+	const struct flx_bench_sched *settings = argument;
 	char unit[48];
-	int error = prepare(&conf, settings);
 
-	if (error)
-		return error;
-	snprintf(unit, sizeof(unit), "moves, second 1 to %.0f", conf.settings->duration_s);
-	return measure(run_calm, &conf, 1, CALM_MUST_MOST, "sched.calm", unit);
+	snprintf(unit, sizeof(unit), "moves, second 1 to %.0f", settings->duration_s);
+	return measure(run_calm, settings, 1, CALM_MUST_MOST, "sched.calm", unit);
 }
 
 int flx_bench_cost(const void *settings)
 {
-	struct conf conf = {.settings = settings};
-
-	return measure(run_cost, &conf, flx_benches_runs, COST_MUST_PCT, "sched.cost",
+	return measure(run_cost, settings, flx_benches_runs, COST_MUST_PCT, "sched.cost",
 		       "% of the throughput");
 }

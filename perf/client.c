@@ -124,15 +124,17 @@ static void recv_answers(struct flx_client_queue *queue, struct rte_mbuf *frames
 /* Requests that are due now. */
 static uint64_t count_due(struct flx_client_queue *queue, uint64_t now_tsc)
 {
-	double due = (double)(now_tsc - queue->due_tsc) * queue->client->per_tsc;
-	uint64_t waiting = (uint64_t)due - queue->issued;
+	double per_tsc = atomic_load_explicit(&queue->client->per_tsc, memory_order_relaxed);
 
-	if (unlikely(waiting > FLX_CLIENT_BACKLOG)) {
-		add(&queue->refused, waiting - FLX_CLIENT_BACKLOG);
-		queue->issued += waiting - FLX_CLIENT_BACKLOG;
-		waiting = FLX_CLIENT_BACKLOG;
+	queue->due += (double)(now_tsc - queue->due_tsc) * per_tsc;
+	queue->due_tsc = now_tsc;
+	if (unlikely(queue->due > FLX_CLIENT_BACKLOG + 1)) {
+		uint64_t refused = (uint64_t)queue->due - FLX_CLIENT_BACKLOG;
+
+		add(&queue->refused, refused);
+		queue->due -= (double)refused;
 	}
-	return waiting;
+	return (uint64_t)queue->due;
 }
 
 static uint16_t send_requests(struct flx_client_queue *queue, struct rte_mbuf *frames[],
@@ -146,7 +148,7 @@ static uint16_t send_requests(struct flx_client_queue *queue, struct rte_mbuf *f
 			break;
 		flx_query_write(&queue->client->query, frames[count], next_client(queue));
 	}
-	queue->issued += count;
+	queue->due -= count; /* of an open loop; a closed one never looks */
 	add(&queue->requests, count);
 	return count;
 }
@@ -245,13 +247,13 @@ int flx_client_start(struct flx_client *client, const struct flx_port *port, rte
 	*client = (struct flx_client){
 		.conf = *conf,
 		.pool = pool,
-		.per_tsc = conf->per_sec / (double)rte_get_tsc_hz(),
 		.query = {.clients = conf->clients, .counted = conf->counted},
 	};
 	client->queue = aligned_alloc(FLX_CACHE_LINE, conf->queues * sizeof(*client->queue));
 	if (!client->queue)
 		return -ENOMEM;
 	memset(client->queue, 0, conf->queues * sizeof(*client->queue));
+	flx_client_pace(client, conf->per_sec);
 	flx_query_make(&client->query, port, ip, conf->udp_port);
 	for (uint32_t q = 0; q < conf->queues && !error; q++)
 		error = start_queue(client, port, q);
@@ -266,6 +268,12 @@ void flx_client_draw(struct flx_client *client, uint32_t queue, const struct flx
 {
 	/* Release: the table is whole when it is seen. */
 	atomic_store_explicit(&client->queue[queue].pick, pick, memory_order_release);
+}
+
+void flx_client_pace(struct flx_client *client, double per_sec)
+{
+	atomic_store_explicit(&client->per_tsc, per_sec / (double)rte_get_tsc_hz(),
+			      memory_order_relaxed);
 }
 
 void flx_client_count(const struct flx_client *client, struct flx_client_counts *counts)

@@ -18,7 +18,7 @@
  *
  *			written by			read by
  *	requests..	the worker of the queue		anybody: single words
- *	pick		control thread			the worker
+ *	pick, per_tsc	control thread			the worker
  *	the rest	the worker			the worker; control when it has stopped
  */
 #pragma once
@@ -58,8 +58,8 @@ struct flx_client_queue {
 	_Atomic int64_t made;	  /* buffers taken from the pool, less those given back */
 	alignas(FLX_CACHE_LINE) _Atomic(const struct flx_pick *) pick; /* NULL: in turn */
 	alignas(FLX_CACHE_LINE) struct flx_client *client;
-	uint64_t due_tsc; /* open loop: when requests began to be due */
-	uint64_t issued;  /* of those that were due since */
+	uint64_t due_tsc; /* open loop: up to when it is known what is due */
+	double due;	  /* requests, and not sent yet */
 	uint64_t random;
 	uint64_t sum;	/* of all counts */
 	uint32_t next;	/* client of the next request, in turn */
@@ -80,7 +80,7 @@ enum flx_client_state {
 
 struct flx_client {
 	struct flx_client_conf conf;
-	double per_tsc;
+	_Atomic double per_tsc; /* open loop: requests of each queue */
 	struct rte_mempool *pool;
 	_Atomic uint32_t state; /* enum flx_client_state */
 	struct flx_query query;
@@ -105,6 +105,9 @@ int flx_client_start(struct flx_client *client, const struct flx_port *port, rte
  * @pick: of conf.clients numbers; outlives the client. Context: control thread.
  */
 void flx_client_draw(struct flx_client *client, uint32_t queue, const struct flx_pick *pick);
+
+/* flx_client_pace - from now on an open loop has @per_sec requests of each queue. Control thread. */
+void flx_client_pace(struct flx_client *client, double per_sec);
 
 void flx_client_count(const struct flx_client *client, struct flx_client_counts *counts);
 
