@@ -51,19 +51,19 @@ static void usage(const struct flx_benches *benches, FILE *out)
 
 	fprintf(out, "usage: %s [OPTION]... [BENCH]...\n", benches->program);
 	fprintf(out,
-		"  --runs N         runs of each figure, in turn with what it is compared with "
+		"  --runs N           runs of each figure, in turn with what it is compared with "
 		"(default %d, at most %d)\n"
-		"  --check          exit 1 when a bound is missed\n",
+		"  --check            exit 1 when a bound is missed\n",
 		RUNS_DEFAULT, FLX_RUNS_MAX);
 	for (option = benches->options; option->name; option++) {
 		char name[32];
 
 		snprintf(name, sizeof(name), "--%s %s", option->name, option->value);
-		fprintf(out, "  %-16s %s\n", name, option->help);
+		fprintf(out, "  %-18s %s\n", name, option->help);
 	}
 	fprintf(out, "benches (default: all):\n");
 	for (uint32_t i = 0; i < benches->count; i++)
-		fprintf(out, "  %-16s %s\n", benches->bench[i].name, benches->bench[i].what);
+		fprintf(out, "  %-18s %s\n", benches->bench[i].name, benches->bench[i].what);
 }
 
 /* 0; -EINVAL after one flx_error. */
