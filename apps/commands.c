@@ -53,8 +53,9 @@ static const struct flx_command commands[] = {
 	 run_move},
 	{"pin", "GROUP[:SLICES]", "let nothing but orders move them", run_pin},
 	{"rss", "", "how each port's frames spread over its queues", flx_rss_serve},
-	{"sched", "[plan|history [N]|auto|observe|off]",
-	 "how the scheduler stands; what it would do now, and why; its last moves; its mode",
+	{"sched", "[plan|history [N]|timeline [S]|auto|observe|off]",
+	 "how the scheduler stands; what it would do now, and why; its last moves, in words or "
+	 "as a picture (SVG); its mode",
 	 run_sched},
 	{"show", "", "the ledger now, and how busy the workers are", flx_show},
 	{"unpin", "GROUP[:SLICES]", "let the scheduler move them again", run_pin},

@@ -8,9 +8,12 @@
 
 #include <rte_cycles.h>
 
+#include "apps/timeline.h"
 #include "apps/value.h"
 
 #define HISTORY_DEFAULT 20
+/* The history may reach farther back, but then there is little to be seen in a picture of it. */
+#define TIMELINE_MOST_S 3600
 /* An order that takes longer goes on by itself. */
 #define ORDER_WAIT_US 3000000
 
@@ -118,6 +121,32 @@ static int print_history(struct flx_sched *sched, const char *number, struct flx
 	return 0;
 }
 
+/* Draws it, which takes a while, without the lock. */
+static int print_timeline(struct flx_sched *sched, const char *number, struct flx_answer *answer)
+{
+	uint64_t seconds = TIMELINE_MOST_S;
+	const char *why = number ? flx_value_number(number, 1, TIMELINE_MOST_S, &seconds) : NULL;
+	struct flx_timeline_conf conf = {.title = "flx: load and moves", .zero = "now"};
+	struct flx_history history;
+	int rc;
+
+	if (why)
+		return flx_answer_refuse(answer, -EINVAL, "%s: %s; give 1..%d seconds", number, why,
+					 TIMELINE_MOST_S);
+	flx_sched_lock(sched);
+	rc = flx_history_copy(&history, &sched->history);
+	conf.until_us = flx_sched_us(sched, rte_rdtsc());
+	flx_sched_unlock(sched);
+	if (rc)
+		return flx_answer_refuse(answer, rc, "no memory for a copy of the history");
+	conf.zero_us = conf.until_us;
+	if (conf.until_us > seconds * 1000000)
+		conf.from_us = conf.until_us - seconds * 1000000;
+	flx_timeline_print(&history, &conf, answer->out);
+	flx_history_fini(&history);
+	return 0;
+}
+
 static int print_plan(struct flx_sched *sched, struct flx_answer *answer)
 {
 	flx_sched_decide(sched, rte_rdtsc());
@@ -139,8 +168,8 @@ static int set_mode(struct flx_sched *sched, const char *word, struct flx_answer
 			return 0;
 		}
 	return flx_answer_refuse(answer, -EINVAL,
-				 "%s: not to be asked of the scheduler; give plan, history, auto, "
-				 "observe, off, or nothing",
+				 "%s: not to be asked of the scheduler; give plan, history, "
+				 "timeline, auto, observe, off, or nothing",
 				 word);
 }
 
@@ -148,11 +177,7 @@ static int serve(struct flx_sched *sched, const struct flx_request *request,
 		 struct flx_answer *answer)
 {
 	const char *word = request->word[1];
-	uint32_t most = word && strcmp(word, "history") == 0 ? 3 : 2;
 
-	if (request->count > most)
-		return flx_answer_refuse(answer, -EINVAL, "%s: one too many; see flx help",
-					 request->word[most]);
 	if (!word)
 		return print_status(sched, answer);
 	if (strcmp(word, "plan") == 0)
@@ -165,8 +190,16 @@ static int serve(struct flx_sched *sched, const struct flx_request *request,
 int flx_sched_serve(struct flx_sched *sched, const struct flx_request *request,
 		    struct flx_answer *answer)
 {
+	const char *word = request->word[1];
+	bool timeline = word && strcmp(word, "timeline") == 0;
+	uint32_t most = timeline || (word && strcmp(word, "history") == 0) ? 3 : 2;
 	int rc;
 
+	if (request->count > most)
+		return flx_answer_refuse(answer, -EINVAL, "%s: one too many; see flx help",
+					 request->word[most]);
+	if (timeline)
+		return print_timeline(sched, request->word[2], answer);
 	flx_sched_lock(sched);
 	rc = serve(sched, request, answer);
 	flx_sched_unlock(sched);

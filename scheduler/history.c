@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 static size_t sample_bytes(const struct flx_history *history)
 {
@@ -28,6 +29,19 @@ void flx_history_fini(struct flx_history *history)
 	free(history->moves);
 	history->samples = NULL;
 	history->moves = NULL;
+}
+
+int flx_history_copy(struct flx_history *copy, const struct flx_history *history)
+{
+	int rc = flx_history_init(copy, history->worker_count);
+
+	if (rc)
+		return rc;
+	copy->sample_count = history->sample_count;
+	copy->move_count = history->move_count;
+	memcpy(copy->samples, history->samples, FLX_HISTORY_SAMPLES * sample_bytes(history));
+	memcpy(copy->moves, history->moves, FLX_HISTORY_MOVES * sizeof(*history->moves));
+	return 0;
 }
 
 static struct flx_history_sample *sample_at(const struct flx_history *history, uint64_t number)

@@ -48,7 +48,10 @@ struct flx_history {
 int flx_history_init(struct flx_history *history, uint32_t worker_count);
 void flx_history_fini(struct flx_history *history);
 
-/* flx_history_sample - room for a new sample, whose shares the caller fills */
+/* Makes @copy, which was not, of @history: to be looked at without the lock. 0; -ENOMEM. */
+int flx_history_copy(struct flx_history *copy, const struct flx_history *history);
+
+/* flx_history_add - room for a new sample, whose shares the caller fills */
 struct flx_history_sample *flx_history_add(struct flx_history *history, uint64_t at_us);
 void flx_history_note(struct flx_history *history, const struct flx_history_move *move);
 

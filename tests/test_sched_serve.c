@@ -114,12 +114,16 @@ static void test_sched_serve_refuses_what_it_does_not_understand(void)
 		const char *line, *expected;
 	} rows[] = {
 		{flx_sched_serve, "sched what",
-		 "error EINVAL what: not to be asked of the scheduler; give plan, history, auto, "
-		 "observe, off, or nothing\n"},
+		 "error EINVAL what: not to be asked of the scheduler; give plan, history, "
+		 "timeline, auto, observe, off, or nothing\n"},
 		{flx_sched_serve, "sched auto now",
 		 "error EINVAL now: one too many; see flx help\n"},
 		{flx_sched_serve, "sched history x",
 		 "error EINVAL x: not a number; give 1..2048 moves\n"},
+		{flx_sched_serve, "sched timeline 0",
+		 "error EINVAL 0: out of range; give 1..3600 seconds\n"},
+		{flx_sched_serve, "sched timeline 1 2",
+		 "error EINVAL 2: one too many; see flx help\n"},
 		{flx_sched_serve_move, "move keyed",
 		 "error EINVAL too little; give GROUP[:SLICES] and the number of a worker\n"},
 		{flx_sched_serve_move, "move keyed 1 2",
@@ -171,6 +175,20 @@ static void test_sched_serve_moves_and_says_so(void)
 	CU_ASSERT_PTR_NOT_NULL(strstr(ask("sched", flx_sched_serve), "scheduler auto: 262 slices"));
 	CU_ASSERT_PTR_NOT_NULL(
 		strstr(ask("sched history 1", flx_sched_serve), ", worker 1 -> 0, in "));
+	end();
+}
+
+/* What is drawn, test_timeline looks at. */
+static void test_sched_serve_draws_what_was(void)
+{
+	const char *text;
+
+	begin();
+	ask("move keyed 0", flx_sched_serve_move);
+	text = ask("sched timeline", flx_sched_serve);
+	CU_ASSERT_PTR_NOT_NULL(strstr(text, "ok\n<svg "));
+	CU_ASSERT_PTR_NOT_NULL(strstr(text, "256 slices"));
+	CU_ASSERT_PTR_NOT_NULL(strstr(text, "</svg>\nend\n"));
 	end();
 }
 
@@ -248,6 +266,7 @@ int main(void)
 	static const struct flx_test tests[] = {
 		FLX_TEST(test_sched_serve_refuses_what_it_does_not_understand),
 		FLX_TEST(test_sched_serve_moves_and_says_so),
+		FLX_TEST(test_sched_serve_draws_what_was),
 		FLX_TEST(test_sched_serve_pins),
 		FLX_TEST(test_sched_serve_sets_the_mode_and_tells_the_plan),
 		FLX_TEST(test_rss_prints_queues_and_their_shares),
