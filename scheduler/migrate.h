@@ -56,10 +56,11 @@ void flx_migrate_fini(struct flx_migrate *migrate);
 /* -------------------------------------------------------------------------- the control thread */
 
 /*
- * flx_migrate_request - begin to move slices, which none of the moves under way has
+ * flx_migrate_request - begin to move slices
  * @request: copied; from and to are two workers; slices belong to from, buckets lead to its queue, of
  *	     which the caller makes sure, and to has one too
- * Number of the move; -EBUSY: there are FLX_MOVES_MAX; -EINVAL: what is said above does not hold.
+ * Number of the move; -EBUSY: there are FLX_MOVES_MAX, or one of them has some of these slices; -EINVAL:
+ * what is said above does not hold. Nothing is begun then.
  * Context: control thread.
  */
 int flx_migrate_request(struct flx_migrate *migrate, const struct flx_move_request *request,

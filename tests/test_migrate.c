@@ -169,6 +169,33 @@ static void test_migrate_takes_as_many_as_it_has_places_for(void)
 	end();
 }
 
+static void test_migrate_refuses_what_is_under_way(void)
+{
+	/* Slice 3 after another one, which is worker 1's: what it is refused for must be found. */
+	const struct flx_move_request back = {
+		.of = KEYED, .from = 1, .to = 0, .count = 2, .number = {4, 3}};
+	struct flx_move_times times;
+
+	begin();
+	CU_ASSERT_EQUAL(flx_migrate_request(migrate, &there, now_tsc), 0);
+	CU_ASSERT_EQUAL(flx_migrate_request(migrate, &there, now_tsc), -EBUSY);
+	/* When its route leads to the target, it looks as if it could go back. */
+	for (uint32_t t = 0; t < 20 && owner() == 0; t++)
+		turn(t % WORKERS);
+	CU_ASSERT_EQUAL(flx_migrate_state(migrate, 0), FLX_MOVE_ROUTED);
+	CU_ASSERT_EQUAL(flx_migrate_request(migrate, &back, now_tsc), -EBUSY);
+	CU_ASSERT_EQUAL(flx_migrate_under_way(migrate), 1);
+	turn_all(20);
+	CU_ASSERT_EQUAL(flx_migrate_request(migrate, &back, now_tsc), -EBUSY);
+	CU_ASSERT_EQUAL(reap(&times), FLX_MOVE_DONE);
+	CU_ASSERT_EQUAL(flx_migrate_request(migrate, &back, now_tsc), 0);
+	turn_all(20);
+	CU_ASSERT_EQUAL(reap(&times), FLX_MOVE_DONE);
+	CU_ASSERT_EQUAL(flag(0), FLX_SLICE_LIVE);
+	CU_ASSERT_EQUAL(owner(), 0);
+	end();
+}
+
 static void test_migrate_goes_step_by_step(void)
 {
 	struct flx_move_times times;
@@ -318,6 +345,7 @@ int main(void)
 	static const struct flx_test tests[] = {
 		FLX_TEST(test_migrate_refuses_what_cannot_be_moved),
 		FLX_TEST(test_migrate_takes_as_many_as_it_has_places_for),
+		FLX_TEST(test_migrate_refuses_what_is_under_way),
 		FLX_TEST(test_migrate_goes_step_by_step),
 		FLX_TEST(test_migrate_is_undone_before_anything_was_sent_there),
 		FLX_TEST(test_migrate_is_undone_after_the_source_has_drained),
