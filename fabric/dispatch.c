@@ -329,7 +329,8 @@ static uint32_t run_vector(struct flx_worker *worker, uint32_t number)
 	struct flx_elem *elems;
 	uint32_t count = flx_fifo_peek(vector, &elems);
 
-	count = RTE_MIN(count, worker->batch);
+	if (!worker->mover.vectors_waited)
+		count = RTE_MIN(count, worker->batch);
 	run_batch(worker, number, elems, count);
 	flx_fifo_pop(vector, &worker->chunks, count);
 	if (!vector->count)

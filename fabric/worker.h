@@ -36,7 +36,7 @@
  * cost makes them no shorter. It also takes all that lies on its lanes, but only to sort it: with a full
  * lane a move would wait for many turns, and not for one.
  */
-#define FLX_BATCH_HURRIED 16
+#define FLX_BATCH_HURRIED 8
 
 /* What the control thread wants of all workers. */
 enum flx_run_state {

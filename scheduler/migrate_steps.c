@@ -385,11 +385,13 @@ static bool step(struct flx_migrate *migrate, uint32_t number, uint64_t now_tsc)
 		if (!lanes_taken(migrate, move, from, true))
 			return false;
 		mark_vectors(migrate, move, from, false);
+		migrate->worker[from].mover->vectors_waited++;
 		flx_move_enter(move, FLX_MOVE_VECTORS, now_tsc);
 		return true;
 	case FLX_MOVE_VECTORS:
 		if (!vectors_passed(migrate, move, from, false))
 			return false;
+		migrate->worker[from].mover->vectors_waited--;
 		mark_locals(migrate, move, now_tsc);
 		return true;
 	case FLX_MOVE_SETTLING:
