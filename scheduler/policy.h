@@ -19,8 +19,8 @@
  *  5. Bring mates together: slices that exchange messages across workers.
  *  6. Park a worker when the others could carry all, at 55 % on average.
  *
- * Where relief has begun the load has changed, and what it leaves uneven is noise less likely than not:
- * for 60 ms all is *alert*, and 25 points in one tick are far, and loads settle sooner.
+ * A relief of 50 points and more is an *alarm*: load has changed, and what it leaves uneven is less likely
+ * noise. For 60 ms all is alert: 25 points in one tick are far, and loads settle sooner.
  *
  * Even means even: sources and targets meet at the mean of the workers concerned. A target is
  * therefore never filled beyond the mean, but for a slice that is larger than what it lacks; it
@@ -109,8 +109,16 @@ struct flx_policy_slice {
 	uint8_t hold; /* enum flx_policy_hold */
 };
 
-/* For so long after the first move of a relief the view is to say alert. See above. */
+/*
+ * For so long after a relief that was an alarm the view is to say alert. Shorter, and what demand is
+ * found step by step stays uneven; longer, and noise is taken for load for longer.
+ */
 #define FLX_POLICY_ALERT_US 60000
+/*
+ * Of what was there to handle, the difference that is an alarm. Less, and a CPU that is slow for a moment
+ * sounds it; more, and a demand of little more than one worker that comes to one of two does not.
+ */
+#define FLX_POLICY_ALARM (50 * FLX_POLICY_FULL / 100)
 
 /* A group has 512 slices, or one, or none. */
 struct flx_policy_group {
@@ -192,6 +200,17 @@ struct flx_policy_plan {
 	int32_t before_ppm[FLX_WORKERS_MAX]; /* demand, by the loads that decided */
 	int32_t after_ppm[FLX_WORKERS_MAX];  /* when all moves are done */
 };
+
+/* Whether @plan is an alarm: from now on the views are to be alert. */
+static inline bool flx_policy_alarms(const struct flx_policy_plan *plan)
+{
+	int32_t from_ppm = plan->before_ppm[plan->subject];
+
+	if (from_ppm > FLX_POLICY_FULL)
+		from_ppm = FLX_POLICY_FULL;
+	return plan->verdict == FLX_POLICY_RELIEVES &&
+	       from_ppm - plan->before_ppm[plan->object] > FLX_POLICY_ALARM;
+}
 
 /* What a decision works with; opaque. */
 struct flx_policy_candidate {

@@ -323,7 +323,7 @@ static void tick(struct sim *sim)
 	see(sim);
 	flx_policy_decide(&sim->plan, &sim->view, sim->room);
 	check_sums(sim);
-	if (sim->plan.verdict == FLX_POLICY_RELIEVES && !sim->view.alert)
+	if (flx_policy_alarms(&sim->plan) && !sim->view.alert)
 		sim->alert_until_us = sim->now_us + FLX_POLICY_ALERT_US;
 	for (uint32_t m = 0; m < sim->plan.move_count; m++)
 		if (sim->in_flight < SIM_IN_FLIGHT)

@@ -102,6 +102,26 @@ static void test_policy_relieves_when_two_ticks_agree(void)
 	}
 }
 
+static void test_policy_raises_an_alarm_by_the_load_that_is_far(void)
+{
+	static const struct {
+		int32_t pct[2], growth_pct;
+		bool alarms;
+	} rows[] = {
+		{{90, 39}, 0, true},	 {{90, 40}, 0, false}, {{100, 49}, 100, true},
+		{{100, 50}, 100, false}, {{80, 40}, 0, false}, {{60, 5}, 0, false},
+	};
+
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		view_init(&made, 2);
+		for (uint32_t w = 0; w < 2; w++)
+			view_load(&made, w, rows[i].pct[w]);
+		made.workers[0].growth_ppm = rows[i].growth_pct * PCT;
+		view_decide(&made);
+		CU_ASSERT_EQUAL(flx_policy_alarms(&made.plan), rows[i].alarms);
+	}
+}
+
 static void test_policy_tunes_what_has_settled_or_sooner_while_alert(void)
 {
 	for (uint32_t settled = 0; settled < 2; settled++)
@@ -507,6 +527,7 @@ int main(void)
 		FLX_TEST(test_policy_demand_is_load_and_what_a_full_worker_is_late),
 		FLX_TEST(test_policy_acts_at_the_thresholds),
 		FLX_TEST(test_policy_relieves_when_two_ticks_agree),
+		FLX_TEST(test_policy_raises_an_alarm_by_the_load_that_is_far),
 		FLX_TEST(test_policy_tunes_what_has_settled_or_sooner_while_alert),
 		FLX_TEST(test_policy_has_nobody_to_relieve_the_only_worker),
 		FLX_TEST(test_policy_tunes_by_steady_loads),
