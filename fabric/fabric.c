@@ -230,10 +230,10 @@ static void assign_queues(struct flx_fabric *fabric, struct flx_worker *worker)
 			.queue = (uint16_t)worker->index,
 			.has_queue = worker->index < port->rx_queues,
 		};
-		worker->rx_count += worker->rx[p].has_queue;
+		if (worker->rx[p].has_queue)
+			flx_idle_watch(&worker->idle, port->rx_event[worker->index]);
 	}
 	worker->runs_arp = worker->index == 0 && fabric->shared.port_count > 0;
-	flx_idle_init(&worker->idle, worker->rx_count > 0);
 }
 
 static int start_workers(struct flx_fabric *fabric)
