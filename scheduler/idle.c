@@ -2,6 +2,7 @@
 #include "scheduler/idle.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -62,7 +63,10 @@ enum flx_idle_step flx_idle_next(struct flx_idle *idle)
 		idle->empty_turns++;
 	if (idle->empty_turns > SPIN_TURNS)
 		return FLX_IDLE_SLEEP;
-	rte_pause();
+	if (idle->shares)
+		sched_yield();
+	else
+		rte_pause();
 	return FLX_IDLE_SPIN;
 }
 

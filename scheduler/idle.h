@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * idle - the ladder that a worker without work climbs down: pause, short sleeps, park.
+ * Where workers share a CPU, a pause would keep it from those that have work: there it gives way.
  *
  * A worker sleeps in ppoll, on an eventfd that any producer into one of its lanes, or the control
  * thread, writes to, and on the descriptors that tell of frames on its RX queues. A queue that has no
@@ -28,6 +29,7 @@ struct flx_idle {
 	uint32_t empty_turns; /* in a row */
 	bool told;	      /* a queue's descriptor ended the last sleep, and no work since */
 	bool silent;	      /* some RX queue has nothing that tells of frames */
+	bool shares;	      /* its CPU with other workers */
 	uint32_t watched_count;
 	uint64_t sleeps;
 	struct pollfd watched[1 + FLX_PORTS_MAX]; /* its eventfd, then the queues' descriptors */
@@ -36,7 +38,7 @@ struct flx_idle {
 };
 
 /*
- * flx_idle_init - a worker that polls no RX queue yet
+ * flx_idle_init - a worker with a CPU of its own, that polls no RX queue yet
  * 0; -errno: no eventfd, and then flx_idle_fini is a no-op as well. Context: setup.
  */
 int flx_idle_init(struct flx_idle *idle);
@@ -50,9 +52,15 @@ void flx_idle_fini(struct flx_idle *idle);
  */
 void flx_idle_watch(struct flx_idle *idle, int descriptor);
 
+/* flx_idle_share - other workers run on its CPU too. Context: setup. */
+static inline void flx_idle_share(struct flx_idle *idle)
+{
+	idle->shares = true;
+}
+
 /* What to do after a turn without work. */
 enum flx_idle_step {
-	FLX_IDLE_SPIN,	/* already paused; turn again */
+	FLX_IDLE_SPIN,	/* already paused, or others have run; turn again */
 	FLX_IDLE_SLEEP, /* look once more after flx_idle_announce, then flx_idle_sleep */
 };
 
