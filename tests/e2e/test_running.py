@@ -7,7 +7,7 @@ import subprocess
 import time
 
 import harness
-from harness import (CLIENT_IPS, FABRIC_IP, INTERFACE, NETNS, Fabric, Network, ask, client, inside,
+from harness import (CLIENT_IPS, CPUS, FABRIC_IP, INTERFACE, NETNS, Fabric, Network, ask, client, inside,
                      run)
 
 
@@ -33,6 +33,15 @@ class Running(harness.TestCase):
             answers = inside("arping", "-c", "3", "-i", network.peer, FABRIC_IP).stdout
             result = fabric.stop()
         self.assertRegex(answers, r"3 packets received")
+        self.assert_clean(result)
+
+    def test_a_service_that_was_idle_answers_the_first_datagram(self):
+        workers = ["--workers", "2"] + (["--oversubscribe"] if CPUS < 2 else [])
+        with Network() as network, Fabric("counter", *workers, network=network) as fabric:
+            for number in range(1, 4):
+                time.sleep(1)
+                self.assertEqual(ask("hello"), f"{number} hello\n")
+            result = fabric.stop()
         self.assert_clean(result)
 
     def end_under_load(self, number):
