@@ -41,8 +41,13 @@ class Running(harness.TestCase):
             for number in range(1, 4):
                 time.sleep(1)
                 self.assertEqual(ask("hello"), f"{number} hello\n")
+            pings = inside("ping", "-c", "15", "-i", "0.23", FABRIC_IP).stdout
             result = fabric.stop()
         self.assert_clean(result)
+        # Each finds it asleep. It would be 50 ms and more if nothing but the clock woke it.
+        took_ms = sorted(float(took) for took in re.findall(r"time=([\d.]+) ms", pings))
+        self.assertEqual(len(took_ms), 15)
+        self.assertLess(took_ms[7], 25)
 
     def end_under_load(self, number):
         with Network() as network, Fabric("counter", network=network) as fabric:
