@@ -2,10 +2,10 @@
 /*
  * sleep - what a worker does after a turn without work; scheduler/idle.h has the ladder.
  *
- * Whatever a sleeper has to do is a frame on its queues, or comes with a wake-up (flx_idle_wake): messages on
- * lanes, a step of a move, a snapshot, the end, and contexts to be swept; or it is among what
- * flx_worker_has_work looks at, and then nobody sleeps. A worker that does not poll its queues (no
- * credits, a full lane, draining) sleeps by the clock, since nobody says when it may.
+ * Whatever a sleeper has to do is a frame on its queues, or comes with a wake-up (flx_idle_wake):
+ * messages on lanes, a step of a move, a snapshot, the end, and contexts to be swept; or it is
+ * among what flx_worker_has_work looks at, and then nobody sleeps. A worker that does not poll its
+ * queues (no credits, a full lane, draining) sleeps by the clock, since nobody says when it may.
  */
 #include <urcu-qsbr.h>
 

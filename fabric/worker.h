@@ -3,8 +3,9 @@
  * worker - a dedicated lcore and its loop.
  *
  * A turn of the loop is a table of contents (worker.c); dispatch.c runs handlers, send.c routes what
- * they sent, park.c keeps what came before its slice, sleep.c rests; call.c is what handlers call. A worker owns everything below but the lanes' far ends,
- * the idle word and the shared read-only parts, so nothing on the hot path is locked.
+ * they sent, park.c keeps what came before its slice, sleep.c rests; call.c is what handlers call.
+ * A worker owns everything below but the lanes' far ends, the idle word and the shared read-only
+ * parts, so nothing on the hot path is locked.
  */
 #pragma once
 

@@ -4,10 +4,11 @@
 #
 #	unshare --net --mount perf/idle.sh [--port KIND] [--runs N] [--count N] [--check]
 #
-# Runs `flx run counter` on a port of a veth pair, af_packet or af_xdp, in namespaces of its own. idle.cpu is of
-# the whole process, over 5 s, N times (5). idle.wake_us is from the first datagram after 100 ms of
-# silence to its answer, at p99 of N such pauses (1,000), beside that of a process that sleeps in the
-# kernel for its datagrams, on the same CPU. The client is in the kernel, on another CPU where there is one.
+# Runs `flx run counter` on a port of a veth pair, in namespaces of its own; KIND: af_packet, or
+# af_xdp. idle.cpu is of the whole process, over 5 s, N times (5). idle.wake_us is from the first
+# datagram after 100 ms of silence to its answer, at p99 of N such pauses (1,000), beside that of a
+# process that sleeps in the kernel for its datagrams, on the same CPU: where CPUs are virtual, both
+# wait for the hypervisor. The client is in the kernel, on another CPU where there is one.
 # With --check the exit status is 1 when a bound is missed.
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1

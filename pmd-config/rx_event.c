@@ -70,8 +70,8 @@ int flx_rx_event_new(const struct flx_rx_sockets *before)
 }
 
 /*
- * In the order of the queues: the driver opens one after the other and closes nothing meanwhile, and
- * the kernel gives out the lowest number that is free.
+ * In the order of the queues: the driver opens one after the other and closes nothing meanwhile,
+ * and the kernel gives out the lowest number that is free.
  */
 static void find_packet_sockets(uint32_t interface, uint16_t queues, int *descriptors)
 {

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * rx_event - the descriptor that tells that a frame has come on an RX queue, for who wants to sleep.
+ * rx_event - the descriptor that tells that a frame has come on an RX queue, for who wants to
+ * sleep.
  *
- * Each is readable while a frame waits. net_tap hands its own out as an RX interrupt. net_af_packet and
- * net_af_xdp of 22.11 have no RX interrupts, but sockets that can be polled: they are found among the
- * process's descriptors, and taken only when they are exactly as many as the queues. Of all other
- * drivers nothing is known to tell: rings and files have nothing, and of NICs the interrupts were not
- * tried (they have to be armed before each sleep, which nobody does here).
+ * Each is readable while a frame waits. net_tap hands its own out as an RX interrupt. net_af_packet
+ * and net_af_xdp of 22.11 have no RX interrupts, but sockets that can be polled: they are found
+ * among the process's descriptors, and taken only when they are exactly as many as the queues. Of
+ * all other drivers nothing is known to tell: rings and files have nothing, and of NICs the
+ * interrupts were not tried (they have to be armed before each sleep, which nobody does here).
  *
  * The descriptors are the driver's, and closed with the port.
  */

@@ -16,16 +16,18 @@
  */
 #define SPIN_TURNS 1000
 /*
- * With a silent queue, empty turns with the short sleep after that. Fewer, and a lull of a millisecond
- * already costs the long sleep's delay; more, and an idle process takes more of a CPU for longer.
+ * With a silent queue, empty turns with the short sleep after that. Fewer, and a lull of a
+ * millisecond already costs the long sleep's delay; more, and an idle process takes more of a CPU
+ * for longer.
  */
 #define SHORT_TURNS    100
 #define SHORT_SLEEP_US 20
 /* The long sleep there: with the timer's own delay a frame is seen within 200 us. */
 #define LONG_SLEEP_US 100
 /*
- * When every queue tells of its frames nothing is known that needs a clock. But a driver or a kernel that
- * forgets to tell costs this much, and not everything; ten wakes per second cost nothing.
+ * When every queue tells of its frames nothing is known that needs a clock. But a driver or a
+ * kernel that forgets to tell costs this much, and not everything; ten wakes per second cost
+ * nothing.
  */
 #define SAFETY_SLEEP_US 100000
 
@@ -99,7 +101,7 @@ static void take_events(struct flx_idle *idle, uint32_t count)
 
 void flx_idle_sleep(struct flx_idle *idle, bool deaf, uint32_t most_us)
 {
-	/* Told of frames that were not there, or not to be had: once by the clock, lest it spins. */
+	/* Told of frames that were not there, or may not be had: once by the clock, or it spins. */
 	bool by_clock = (deaf || idle->told) && idle->watched_count > 1;
 	uint32_t count = by_clock ? 1 : idle->watched_count;
 	uint32_t us = sleep_us(idle, by_clock);

@@ -4,14 +4,14 @@
  * Where workers share a CPU, a pause would keep it from those that have work: there it gives way.
  *
  * A worker sleeps in ppoll, on an eventfd that any producer into one of its lanes, or the control
- * thread, writes to, and on the descriptors that tell of frames on its RX queues. A queue that has no
- * such descriptor is *silent*: a worker with one sleeps by the clock. The descriptors are watched in the
- * sleep alone (an epoll instance would be told of every frame), and for a level: what came before
- * the sleep ends it at once.
+ * thread, writes to, and on the descriptors that tell of frames on its RX queues. A queue that has
+ * no such descriptor is *silent*: a worker with one sleeps by the clock. The descriptors are
+ * watched in the sleep alone (an epoll instance would be told of every frame), and for a level:
+ * what came before the sleep ends it at once.
  *
  * Lost wake-ups: the sleeper announces itself (parked = 1), then looks at its lanes once more; the
- * producer fills a lane, then looks at parked. Both put a full fence between the two, so at least one
- * sees the other (Dekker). What the producer then writes stays in the eventfd until it is read.
+ * producer fills a lane, then looks at parked. Both put a full fence between the two, so at least
+ * one sees the other (Dekker). What the producer then writes stays in the eventfd until it is read.
  *
  *			written by			read by
  *	parked		owner, producers (on waking)	producers, once per flush

@@ -47,7 +47,7 @@ static void climb_down(struct flx_idle *idle)
 		;
 }
 
-/* -------------------------------------------------------------------------------------- the ladder */
+/* ---------------------------------------------------------------------------- the ladder */
 
 static void test_work_leads_back_to_the_top(void)
 {
@@ -112,7 +112,7 @@ static void test_a_limit_ends_the_sleep_whatever_tells(void)
 	flx_idle_fini(&idle);
 }
 
-/* ---------------------------------------------------------------------------------------- frames */
+/* ------------------------------------------------------------------------------ frames */
 
 static void test_a_frame_ends_the_sleep_and_one_that_stays_does_not_spin(void)
 {
@@ -151,7 +151,7 @@ static void test_a_frame_ends_the_sleep_and_one_that_stays_does_not_spin(void)
 	close(ends[1]);
 }
 
-/* -------------------------------------------------------------------------------------- wake-ups */
+/* ---------------------------------------------------------------------------- wake-ups */
 
 static void test_a_wake_up_before_the_sleep_ends_it(void)
 {
