@@ -329,6 +329,8 @@ static uint32_t run_vector(struct flx_worker *worker, uint32_t number)
 	struct flx_elem *elems;
 	uint32_t count = flx_fifo_peek(vector, &elems);
 
+	if (!worker->mover.vectors_waited)
+		count = RTE_MIN(count, worker->batch);
 	run_batch(worker, number, elems, count);
 	flx_fifo_pop(vector, &worker->chunks, count);
 	if (!vector->count)
@@ -348,6 +350,14 @@ void flx_worker_sort(struct flx_worker *worker, const struct flx_elem *elems, ui
 		} else {
 			flx_send_here(worker, number, elems, run);
 		}
+	}
+}
+
+void flx_worker_push(struct flx_worker *worker, const struct flx_elem *elems, uint32_t count)
+{
+	for (uint32_t run; count; elems += run, count -= run) {
+		run = flx_send_run(elems, count);
+		flx_send_here(worker, elems->fluxion, elems, run);
 	}
 }
 

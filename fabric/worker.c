@@ -37,9 +37,9 @@ static uint32_t poll_queue(struct flx_worker *worker, uint32_t port)
 		worker->deaf = true;
 		return 0;
 	}
-	count = rte_eth_rx_burst(rx->ethdev, rx->queue, frames, FLX_BATCH);
+	count = rte_eth_rx_burst(rx->ethdev, rx->queue, frames, worker->batch);
 	rx->counts.received += count;
-	rx->counts.shorts += count < FLX_BATCH;
+	rx->counts.shorts += count < worker->batch;
 	if (!count)
 		return 0;
 	kept = flx_edge_recv(&worker->shared->edge[port], frames, count, elems, &stats->drops);
@@ -82,13 +82,30 @@ static uint32_t poll_lane(struct flx_worker *worker, struct flx_lane *lane)
 	return count;
 }
 
+/* In a hurry: all that lies on the lane, and none of it is handled yet. */
+static uint32_t empty_lane(struct flx_worker *worker, struct flx_lane *lane)
+{
+	struct flx_lane_part parts[2];
+	uint32_t count = flx_lane_peek(lane, parts, flx_lane_count(lane));
+
+	for (uint32_t p = 0; p < 2; p++)
+		flx_worker_push(worker, parts[p].elems, parts[p].count);
+	flx_lane_take(lane, count);
+	worker->stats->taken += count;
+	return count;
+}
+
 static uint32_t poll_lanes(struct flx_worker *worker)
 {
+	bool hurries = worker->batch < FLX_BATCH;
 	uint32_t work = 0;
 
-	for (uint32_t from = 0; from < worker->worker_count; from++)
-		if (from != worker->index)
-			work += poll_lane(worker, flx_worker_lane_from(worker, from));
+	for (uint32_t from = 0; from < worker->worker_count; from++) {
+		if (from == worker->index)
+			continue;
+		work += unlikely(hurries) ? empty_lane(worker, flx_worker_lane_from(worker, from))
+					  : poll_lane(worker, flx_worker_lane_from(worker, from));
+	}
 	return work;
 }
 
@@ -283,6 +300,14 @@ static void account(struct flx_worker *worker, uint32_t work)
 		flx_worker_snapshot(worker, wanted);
 }
 
+static void set_pace(struct flx_worker *worker)
+{
+	const _Atomic uint64_t *until = &worker->shared->hurry_until_tsc;
+	bool hurries = worker->now_tsc < atomic_load_explicit(until, memory_order_relaxed);
+
+	worker->batch = unlikely(hurries) ? FLX_BATCH_HURRIED : FLX_BATCH;
+}
+
 /* The moves that this worker has a part in. Begin: what has come; end: what is to go. */
 static uint32_t begin_moves(struct flx_worker *worker)
 {
@@ -305,6 +330,7 @@ uint32_t flx_worker_turn(struct flx_worker *worker)
 
 	/* First: after a sleep, what comes in is of now. */
 	flx_store_turn(worker->shared->store, worker->index, worker->now_tsc);
+	set_pace(worker);
 	work += begin_moves(worker);
 	if (likely(atomic_load_explicit(&worker->shared->state, memory_order_relaxed) == FLX_RUN))
 		work += poll_ports(worker);

@@ -31,6 +31,14 @@
  */
 #define FLX_SENDS_ROOM (FLX_BATCH + FLX_MADE_MAX + 1 + FLX_BATCH)
 
+/*
+ * Messages of a source, or a fluxion, that a worker takes at once while it *hurries*: messages of a slice
+ * that moves wait for some turns of all workers. More, and these turns are longer; fewer, and their fixed
+ * cost makes them no shorter. It also takes all that lies on its lanes, but only to sort it: with a full
+ * lane a move would wait for many turns, and not for one.
+ */
+#define FLX_BATCH_HURRIED 8
+
 /* What the control thread wants of all workers. */
 enum flx_run_state {
 	FLX_RUN = 0, /* work */
@@ -61,11 +69,12 @@ struct flx_shared {
 	uint64_t tsc_hz;
 	uint64_t stall_tsc;    /* TX without progress for longer drops what waits */
 	uint32_t credit_count; /* in all */
-	/* Read by workers every turn; written by the control thread, epoch and hold by workers. */
+	/* Read by workers every turn; written by the control thread, the last three by workers. */
 	alignas(FLX_CACHE_LINE) _Atomic uint32_t state;
 	_Atomic uint32_t snapshot_wanted; /* number of the snapshot asked for last */
 	_Atomic uint64_t epoch;		  /* of grace periods: pulse.h */
 	_Atomic uint64_t hold; /* bit: that worker has parked so much that nobody may admit more */
+	_Atomic uint64_t hurry_until_tsc; /* by each one's clock */
 	/* Written by all workers. */
 	struct flx_credit_pool credits;
 	struct flx_migrate migrate;
@@ -109,6 +118,7 @@ struct flx_worker {
 	uint64_t arp_next_tsc;
 	bool congested;		  /* some lane was full at the last flush: admit nothing */
 	bool deaf;		  /* some RX queue was not polled in the last turn */
+	uint16_t batch;		  /* FLX_BATCH_HURRIED while it hurries, else FLX_BATCH */
 	struct flx_fifo *vectors; /* by fluxion number */
 	struct flx_stats *stats;
 	struct flx_rx rx[FLX_PORTS_MAX]; /* by port */
@@ -239,6 +249,9 @@ void flx_worker_route(struct flx_worker *worker, struct flx_elem *elems, uint32_
 /* Hands @elems, come off a lane, to their fluxions: handles them at once, or pushes them to
  * vectors. */
 void flx_worker_sort(struct flx_worker *worker, const struct flx_elem *elems, uint32_t count);
+
+/* Pushes @elems, come off a lane, to their fluxions' vectors. */
+void flx_worker_push(struct flx_worker *worker, const struct flx_elem *elems, uint32_t count);
 
 /*
  * flx_call_settle - what a handler left behind

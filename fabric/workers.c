@@ -68,6 +68,8 @@ static int make_moves(struct flx_shared *shared)
 	migrate->lanes = shared->lanes;
 	static_assert(FLX_RUN == 0, "what moves take for the end");
 	migrate->epoch = &shared->epoch;
+	migrate->hurry_until_tsc = &shared->hurry_until_tsc;
+	migrate->hurry_tsc = shared->tsc_hz / 1000000 * FLX_MIGRATE_HURRY_US;
 	migrate->ends = &shared->state;
 	migrate->worker_count = shared->worker_count;
 	migrate->port_count = shared->port_count;

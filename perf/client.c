@@ -259,9 +259,12 @@ int flx_client_start(struct flx_client *client, const struct flx_port *port, rte
 		error = start_queue(client, port, q);
 	for (uint32_t q = 0; q < conf->queues; q++)
 		client->queue[q].due_tsc = rte_rdtsc();
-	if (!error)
-		atomic_store_explicit(&client->state, FLX_CLIENT_RUNS, memory_order_release);
 	return error;
+}
+
+void flx_client_go(struct flx_client *client)
+{
+	atomic_store_explicit(&client->state, FLX_CLIENT_RUNS, memory_order_release);
 }
 
 void flx_client_draw(struct flx_client *client, uint32_t queue, const struct flx_pick *pick)

@@ -93,12 +93,15 @@ struct flx_client_counts {
 };
 
 /*
- * flx_client_start - begin to drive @port (looped to itself)
+ * flx_client_start - make a client of @port (looped to itself), which waits for flx_client_go
  * @ip: of the fabric on that port. @pool: the port's buffers. 0 or -errno.
  * Context: control thread; callbacks run on the workers that poll the queues.
  */
 int flx_client_start(struct flx_client *client, const struct flx_port *port, rte_be32_t ip,
 		     struct rte_mempool *pool, const struct flx_client_conf *conf);
+
+/* flx_client_go - begin to send. Context: control thread, once. */
+void flx_client_go(struct flx_client *client);
 
 /*
  * flx_client_draw - from now on the clients of @queue's requests are drawn from @pick

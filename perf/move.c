@@ -98,7 +98,7 @@ static bool reap_all(void)
 	return false;
 }
 
-/* Begins @request; false: there are too many moves, or nothing to move. */
+/* Begins @request; false: there are too many moves, nothing to move, or what is still under way. */
 static bool ask(const struct flx_move_request *request)
 {
 	if (!request->count ||

@@ -9,6 +9,50 @@
 /* What is under way takes some milliseconds to come to its end. */
 #define DRAIN_MS 1000
 
+uint32_t flx_rig_owner(const struct flx_rig *rig, uint32_t group, uint32_t index)
+{
+	rte_be32_t ip = flx_query_ip(index);
+	uint16_t slice = flx_slice_of_key((const uint8_t *)&ip, sizeof(ip));
+
+	return flx_route_owner(&rig->sched->migrate->routes->route[group], slice);
+}
+
+/* NULL: no memory. */
+static struct flx_pick *make_pick(const struct flx_rig *rig, uint32_t group, const double *shares)
+{
+	uint32_t clients = rig->client.conf.clients, count[FLX_WORKERS_MAX] = {0};
+	double *weights = malloc(clients * sizeof(*weights));
+	struct flx_pick *pick = NULL;
+
+	for (uint32_t c = 0; c < clients; c++)
+		count[flx_rig_owner(rig, group, c)]++;
+	for (uint32_t c = 0; weights && c < clients; c++) {
+		uint32_t owner = flx_rig_owner(rig, group, c);
+
+		weights[c] = shares[owner] / count[owner];
+	}
+	if (weights)
+		pick = flx_pick_make(weights, clients);
+	free(weights);
+	return pick;
+}
+
+/* So from the first request on: what is under way would gather at the slowest worker else. */
+static int draw_own(struct flx_rig *rig)
+{
+	for (uint32_t q = 0; q < rig->client.conf.queues; q++) {
+		double shares[FLX_WORKERS_MAX] = {0};
+		struct flx_pick *pick;
+
+		shares[q] = 1;
+		pick = make_pick(rig, 0, shares);
+		if (!pick)
+			return -ENOMEM;
+		flx_client_draw(&rig->client, q, pick);
+	}
+	return 0;
+}
+
 int flx_rig_start(struct flx_rig *rig, const struct flx_rig_conf *conf)
 {
 	struct flx_options options = {
@@ -26,9 +70,14 @@ int flx_rig_start(struct flx_rig *rig, const struct flx_rig_conf *conf)
 	if (error)
 		return error;
 	rig->sched = flx_fabric_sched(rig->fabric);
-	return flx_client_start(&rig->client, flx_fabric_port(rig->fabric, 0),
-				rte_cpu_to_be_32(FABRIC_IP), rte_mempool_lookup("flx_messages"),
-				&conf->client);
+	error = flx_client_start(&rig->client, flx_fabric_port(rig->fabric, 0),
+				 rte_cpu_to_be_32(FABRIC_IP), rte_mempool_lookup("flx_messages"),
+				 &conf->client);
+	if (!error && conf->own)
+		error = draw_own(rig);
+	if (!error)
+		flx_client_go(&rig->client);
+	return error;
 }
 
 /* Whether all came to its end as it must; 0, or -errno after one flx_error. */
@@ -65,34 +114,6 @@ int flx_rig_stop(struct flx_rig *rig, uint32_t endless)
 	return error;
 }
 
-uint32_t flx_rig_owner(const struct flx_rig *rig, uint32_t group, uint32_t index)
-{
-	rte_be32_t ip = flx_query_ip(index);
-	uint16_t slice = flx_slice_of_key((const uint8_t *)&ip, sizeof(ip));
-
-	return flx_route_owner(&rig->sched->migrate->routes->route[group], slice);
-}
-
-/* NULL: no memory. */
-static struct flx_pick *make_pick(const struct flx_rig *rig, uint32_t group, const double *shares)
-{
-	uint32_t clients = rig->client.conf.clients, count[FLX_WORKERS_MAX] = {0};
-	double *weights = malloc(clients * sizeof(*weights));
-	struct flx_pick *pick = NULL;
-
-	for (uint32_t c = 0; c < clients; c++)
-		count[flx_rig_owner(rig, group, c)]++;
-	for (uint32_t c = 0; weights && c < clients; c++) {
-		uint32_t owner = flx_rig_owner(rig, group, c);
-
-		weights[c] = shares[owner] / count[owner];
-	}
-	if (weights)
-		pick = flx_pick_make(weights, clients);
-	free(weights);
-	return pick;
-}
-
 int flx_rig_draw(struct flx_rig *rig, uint32_t group, const double *shares)
 {
 	struct flx_pick *pick = make_pick(rig, group, shares);
@@ -100,19 +121,4 @@ int flx_rig_draw(struct flx_rig *rig, uint32_t group, const double *shares)
 	for (uint32_t q = 0; pick && q < rig->client.conf.queues; q++)
 		flx_client_draw(&rig->client, q, pick);
 	return pick ? 0 : -ENOMEM;
-}
-
-int flx_rig_draw_own(struct flx_rig *rig, uint32_t group)
-{
-	for (uint32_t q = 0; q < rig->client.conf.queues; q++) {
-		double shares[FLX_WORKERS_MAX] = {0};
-		struct flx_pick *pick;
-
-		shares[q] = 1;
-		pick = make_pick(rig, group, shares);
-		if (!pick)
-			return -ENOMEM;
-		flx_client_draw(&rig->client, q, pick);
-	}
-	return 0;
 }

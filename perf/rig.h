@@ -19,6 +19,7 @@ struct flx_rig_conf {
 	enum flx_sched_mode sched;
 	bool dev;	    /* ordinary memory */
 	bool oversubscribe; /* more workers than CPUs are meant */
+	bool own;	    /* each worker's queue brings what is its own of group 0, and no more */
 	struct flx_client_conf client;
 };
 
@@ -45,8 +46,6 @@ uint32_t flx_rig_owner(const struct flx_rig *rig, uint32_t group, uint32_t index
 /*
  * flx_rig_draw - from now on worker w's part of all requests is as @shares[w], by slices as they are
  * now; all of a worker's clients alike
- * flx_rig_draw_own - each worker's queue brings what is its own
  * 0; -ENOMEM. What was drawn from before stays in memory: somebody may still draw.
  */
 int flx_rig_draw(struct flx_rig *rig, uint32_t group, const double *shares);
-int flx_rig_draw_own(struct flx_rig *rig, uint32_t group);

@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * scale - two workers against one: with a CPU each, and with one for both.
+ * scale - two workers against one: with a CPU each, and with one for both. Where there are more CPUs, also
+ * four, eight and so on against one.
  *
- * Beside the first run two processes that share nothing, each on one of the same two CPUs: with a ring, and
- * with a fabric of one worker. What these lack of twice of one alone is what the machine takes (caches,
- * hyperthreads, a hypervisor), and what two workers lack of two fabrics is what they share.
+ * Beside it as many processes that share nothing, each on one of the same CPUs: with a ring, and with a
+ * fabric of one worker. What these lack of so many times one alone is what the machine takes (caches,
+ * hyperthreads, a hypervisor), and what the workers lack of the fabrics is what they share.
  */
 #include <errno.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -22,7 +24,8 @@
 #include "perf/rig.h"
 #include "perf/sample.h"
 
-#define WORKERS_MAX 2
+/* Queues that net_ring takes. */
+#define QUEUES_MAX 16u
 /* Of each worker: as in flxperf's counter. */
 #define IN_FLIGHT 512
 #define KEYS	  1024
@@ -43,7 +46,7 @@ struct load {
 
 struct found {
 	double per_sec; /* answers */
-	uint32_t cpu[WORKERS_MAX];
+	uint32_t cpu[FLX_WORKERS_MAX];
 };
 
 /* Leaves this process one CPU. */
@@ -83,29 +86,26 @@ static double count_per_sec(struct flx_rig *rig)
 	       (double)(rte_rdtsc() - tsc);
 }
 
-static int run(const void *argument, void *result)
+static int run(const struct load *load, struct found *found)
 {
-	const struct load *load = argument;
 	const struct flx_rig_conf conf = {
 		.program = flx_mill_program(load->shared ? SHARED_CYCLES : 0),
 		.workers = load->workers,
 		.sched = FLX_SCHED_OFF,
 		.dev = load->dev,
 		.oversubscribe = load->shared,
+		.own = !load->shared,
 		.client = {.queues = load->workers,
 			   .in_flight = load->shared ? IN_FLIGHT / load->workers : IN_FLIGHT,
 			   .clients = KEYS * (load->shared ? 1 : load->workers),
 			   .udp_port = FLX_MILL_PORT,
 			   .counted = true},
 	};
-	struct found *found = result;
 	struct flx_rig rig;
 	int error = load->cpu >= 0 ? stay_on((uint32_t)load->cpu) : 0;
 
 	if (!error)
 		error = flx_rig_start(&rig, &conf);
-	if (!error && !load->shared)
-		error = flx_rig_draw_own(&rig, 0);
 	if (error)
 		return error;
 	for (uint32_t w = 0; w < load->workers; w++)
@@ -117,9 +117,8 @@ static int run(const void *argument, void *result)
 /* ------------------------------------------------------------------------------------------- floor */
 
 /* Elements per second into a ring of this process alone, and out again. */
-static int turn_ring(const void *cpu, void *result)
+static int turn_ring(const struct load *load, struct found *found)
 {
-	struct found *found = result;
 	const ssize_t size = rte_ring_get_memsize_elem(sizeof(struct flx_elem), 1024);
 	struct rte_ring *ring = aligned_alloc(FLX_CACHE_LINE, (size_t)size);
 	struct flx_elem elems[FLX_BATCH] = {0};
@@ -128,7 +127,7 @@ static int turn_ring(const void *cpu, void *result)
 	uint64_t end = begin + (uint64_t)(hz * RUN_MS / 1e3), now, turns = 0;
 
 	/* Refused in some containers: then the figures scatter more. */
-	(void)stay_on(*(const uint32_t *)cpu);
+	(void)stay_on((uint32_t)load->cpu);
 	if (!ring || rte_ring_init(ring, "floor", 1024, RING_F_SP_ENQ | RING_F_SC_DEQ))
 		return -ENOMEM;
 	while ((now = rte_rdtsc()) < end) {
@@ -140,128 +139,168 @@ static int turn_ring(const void *cpu, void *result)
 	return 0;
 }
 
-/* @run with @mine, while a process of its own does it with @other. */
-static int run_beside(int (*run_one)(const void *, void *), const void *mine, const void *other,
-		      struct found *found)
+/* Answers or elements per second of @count processes at once, each of which does @run_one with its @cpu. */
+static int run_apart(int (*run_one)(const struct load *, struct found *), const struct load *load,
+		     const uint32_t *cpu, uint32_t count, double *per_sec)
 {
-	struct found unused;
-	pid_t child;
-	int error;
+	struct found *found = mmap(NULL, count * sizeof(*found), PROT_READ | PROT_WRITE,
+				   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	uint32_t begun = 0;
+	int status, error = 0;
 
-	fflush(NULL);
-	child = fork();
-	if (child == 0)
-		_exit(run_one(other, &unused) ? 1 : 0);
-	if (child < 0)
+	if (found == MAP_FAILED)
 		return -errno;
-	error = flx_child_run(run_one, mine, found, sizeof(*found));
-	waitpid(child, NULL, 0);
-	return error;
-}
+	fflush(NULL);
+	for (pid_t child; begun < count && !error; begun++) {
+		struct load own = *load;
 
-/* How much both of @first and @second are of one: each beside the other, and each alone. */
-static int find_both(int (*run_one)(const void *, void *), const void *first, const void *second,
-		     struct flx_samples *ratios)
-{
-	struct found beside[2], alone[2];
-	int error = run_beside(run_one, first, second, &beside[0]);
-
-	if (!error)
-		error = run_beside(run_one, second, first, &beside[1]);
-	if (!error)
-		error = flx_child_run(run_one, first, &alone[0], sizeof(alone[0]));
-	if (!error)
-		error = flx_child_run(run_one, second, &alone[1], sizeof(alone[1]));
-	if (!error)
-		flx_samples_add(ratios, 2 * (beside[0].per_sec + beside[1].per_sec) /
-						(alone[0].per_sec + alone[1].per_sec));
-	return error;
-}
-
-static int find_floors(const struct load *load, const uint32_t cpu[WORKERS_MAX],
-		       struct flx_samples *rings, struct flx_samples *apart)
-{
-	struct load fabric[WORKERS_MAX] = {*load, *load};
-	int error;
-
-	for (uint32_t w = 0; w < WORKERS_MAX; w++) {
-		fabric[w].workers = 1;
-		fabric[w].cpu = (int)cpu[w];
+		own.workers = 1;
+		own.cpu = (int)cpu[begun];
+		child = fork();
+		if (child == 0)
+			_exit(run_one(&own, &found[begun]) ? 1 : 0);
+		if (child < 0)
+			error = -errno;
 	}
-	error = find_both(turn_ring, &cpu[0], &cpu[1], rings);
-	return error ? error : find_both(run, &fabric[0], &fabric[1], apart);
+	*per_sec = 0;
+	for (uint32_t i = 0; i < begun; i++) {
+		if (wait(&status) > 0 && status && !error)
+			error = -ECHILD;
+		*per_sec += found[i].per_sec;
+	}
+	munmap(found, count * sizeof(*found));
+	return error;
+}
+
+/* How much @count processes at once are of the first of them alone. */
+static int find_apart(int (*run_one)(const struct load *, struct found *), const struct load *load,
+		      const uint32_t *cpu, uint32_t count, struct flx_samples *ratios)
+{
+	double many = 0, one = 0;
+	int error = run_apart(run_one, load, cpu, count, &many);
+
+	if (!error)
+		error = run_apart(run_one, load, cpu, 1, &one);
+	if (!error)
+		flx_samples_add(ratios, many / one);
+	return error;
 }
 
 /* ---------------------------------------------------------------------------------------- all runs */
 
-/* One worker, then two; adds the ratio to @ratios, and what one makes to @single. */
-static int run_pair(const struct load *load, struct flx_samples *ratios, struct flx_samples *single,
-		    uint32_t cpu[WORKERS_MAX])
+static int run_child(const void *load, void *found)
 {
-	struct load one = *load, two = *load;
-	struct found found[WORKERS_MAX];
+	return run(load, found);
+}
+
+/* What was found of so many workers, in all runs. */
+struct scaling {
+	uint32_t workers;
+	uint32_t cpu[FLX_WORKERS_MAX];
+	struct flx_samples ratios; /* of one worker */
+	struct flx_samples single; /* M answers/s of that one */
+};
+
+/* One worker, then more. */
+static int scale(const struct load *load, struct scaling *scaling)
+{
+	struct load one = *load, many = *load;
+	struct found found[2];
 	int error;
 
 	one.workers = 1;
-	two.workers = 2;
-	error = flx_child_run(run, &one, &found[0], sizeof(found[0]));
+	many.workers = scaling->workers;
+	error = flx_child_run(run_child, &one, &found[0], sizeof(found[0]));
 	if (!error)
-		error = flx_child_run(run, &two, &found[1], sizeof(found[1]));
+		error = flx_child_run(run_child, &many, &found[1], sizeof(found[1]));
 	if (error)
 		return error;
-	flx_samples_add(ratios, found[1].per_sec / found[0].per_sec);
-	flx_samples_add(single, found[0].per_sec / 1e6);
-	memcpy(cpu, found[1].cpu, sizeof(found[1].cpu));
+	flx_samples_add(&scaling->ratios, found[1].per_sec / found[0].per_sec);
+	flx_samples_add(&scaling->single, found[0].per_sec / 1e6);
+	memcpy(scaling->cpu, found[1].cpu, sizeof(scaling->cpu));
 	return 0;
 }
 
-static bool print(struct flx_samples *ratios, struct flx_samples *single, const char *name,
-		  double must)
+/* @must 0: there is no bound. */
+static bool print(struct scaling *scaling, const char *name, double must)
 {
-	bool good = flx_samples_median(ratios) >= must;
-	char unit[48], bound[32];
+	bool good = flx_samples_median(&scaling->ratios) >= must;
+	char unit[48], bound[32] = "-";
 
-	snprintf(unit, sizeof(unit), "x of one, %.2f M answers/s", flx_samples_median(single));
-	snprintf(bound, sizeof(bound), "must %.2f", must);
-	flx_samples_print(ratios, name, unit, bound, good);
+	snprintf(unit, sizeof(unit), "x of one, %.2f M answers/s",
+		 flx_samples_median(&scaling->single));
+	if (must > 0)
+		snprintf(bound, sizeof(bound), "must %.2f", must);
+	flx_samples_print(&scaling->ratios, name, unit, bound, good);
 	return good;
+}
+
+/* @workers workers, and as many processes; 1: a bound is missed. */
+static int run_scale(const struct load *load, uint32_t workers)
+{
+	struct scaling scaling = {.workers = workers};
+	struct flx_samples rings = {0}, apart = {0};
+	char name[32];
+	int error = 0;
+
+	for (uint32_t i = 0; i < flx_benches_runs && !error; i++) {
+		error = scale(load, &scaling);
+		if (!error)
+			error = find_apart(turn_ring, load, scaling.cpu, workers, &rings);
+		if (!error)
+			error = find_apart(run, load, scaling.cpu, workers, &apart);
+	}
+	if (error)
+		return error;
+	snprintf(name, sizeof(name), "scale.%u.rings", workers);
+	flx_samples_print(&rings, name, "x of one, apart", "-", true);
+	snprintf(name, sizeof(name), "scale.%u.fabrics", workers);
+	flx_samples_print(&apart, name, "x of one, apart", "-", true);
+	snprintf(name, sizeof(name), "scale.%u", workers);
+	return !print(&scaling, name, workers == 2 ? MUST_SCALE : 0);
+}
+
+/* CPUs for workers: where there are more than four, two are left for what else there is. */
+static uint32_t count_cpus(void)
+{
+	cpu_set_t set;
+	uint32_t count;
+
+	if (sched_getaffinity(0, sizeof(set), &set))
+		return 1;
+	count = (uint32_t)CPU_COUNT(&set);
+	return RTE_MIN(count > 4 ? count - 2 : count, QUEUES_MAX);
 }
 
 int flx_bench_scale(const void *argument)
 {
 	const struct flx_bench_sched *settings = argument;
 	const struct load load = {.cpu = -1, .dev = settings->dev};
-	struct flx_samples ratios = {0}, single = {0}, rings = {0}, apart = {0};
-	uint32_t cpu[WORKERS_MAX];
-	int error = 0;
+	uint32_t cpus = count_cpus();
+	int missed;
 
-	if (sysconf(_SC_NPROCESSORS_ONLN) < WORKERS_MAX) {
+	if (cpus < 2) {
 		printf("scale.2: skipped: this machine has one CPU\n");
 		return -ENOTSUP;
 	}
-	for (uint32_t i = 0; i < flx_benches_runs && !error; i++) {
-		error = run_pair(&load, &ratios, &single, cpu);
-		if (!error)
-			error = find_floors(&load, cpu, &rings, &apart);
+	missed = run_scale(&load, 2);
+	for (uint32_t workers = 4; missed >= 0 && workers < 2 * cpus; workers *= 2) {
+		int error = run_scale(&load, RTE_MIN(workers, cpus));
+
+		if (error < 0)
+			return error;
 	}
-	if (error)
-		return error;
-	flx_samples_print(&rings, "scale.2.rings", "x of one, apart", "-", true);
-	flx_samples_print(&apart, "scale.2.fabrics", "x of one, apart", "-", true);
-	return !print(&ratios, &single, "scale.2", MUST_SCALE);
+	return missed;
 }
 
 int flx_bench_oversubscribed(const void *argument)
 {
 	const struct flx_bench_sched *settings = argument;
 	const struct load load = {.shared = true, .cpu = last_cpu(), .dev = settings->dev};
-	struct flx_samples ratios = {0}, single = {0};
-	uint32_t cpu[WORKERS_MAX];
+	struct scaling scaling = {.workers = 2};
 	int error = 0;
 
 	for (uint32_t i = 0; i < flx_benches_runs && !error; i++)
-		error = run_pair(&load, &ratios, &single, cpu);
-	if (error)
-		return error;
-	return !print(&ratios, &single, "oversubscribed", MUST_OVERSUBSCRIBED);
+		error = scale(&load, &scaling);
+	return error ? error : !print(&scaling, "oversubscribed", MUST_OVERSUBSCRIBED);
 }

@@ -54,6 +54,23 @@ static bool buckets_valid(const struct flx_migrate *migrate, const struct flx_mo
 	return true;
 }
 
+/* Whether a move under way has some of what @request asks for. */
+static bool is_under_way(const struct flx_migrate *migrate, const struct flx_move_request *request)
+{
+	for (uint32_t m = 0; m < FLX_MOVES_MAX; m++) {
+		const struct flx_move_request *other = &migrate->move[m].request;
+
+		if (flx_migrate_state(migrate, m) == FLX_MOVE_FREE ||
+		    other->kind != request->kind || other->of != request->of)
+			continue;
+		for (uint32_t i = 0; i < request->count; i++)
+			for (uint32_t k = 0; k < other->count; k++)
+				if (request->number[i] == other->number[k])
+					return true;
+	}
+	return false;
+}
+
 static bool is_valid(const struct flx_migrate *migrate, const struct flx_move_request *request)
 {
 	if (request->from >= migrate->worker_count || request->to >= migrate->worker_count ||
@@ -73,7 +90,7 @@ int flx_migrate_request(struct flx_migrate *migrate, const struct flx_move_reque
 		return -EINVAL;
 	while (number < FLX_MOVES_MAX && flx_migrate_state(migrate, number) != FLX_MOVE_FREE)
 		number++;
-	if (number == FLX_MOVES_MAX)
+	if (number == FLX_MOVES_MAX || is_under_way(migrate, request))
 		return -EBUSY;
 	move = &migrate->move[number];
 	move->request = *request;

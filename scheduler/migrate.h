@@ -14,6 +14,13 @@
 #include "scheduler/idle.h"
 #include "scheduler/move.h"
 
+/*
+ * How long all workers hurry (worker.h) for a move whose messages begin to wait; most are over in a fifth
+ * of it. Shorter, and one that meets a long turn ends at leisure; longer, and all others pay for one that
+ * is stuck. A matter of pace alone: nothing depends on it.
+ */
+#define FLX_MIGRATE_HURRY_US 100
+
 /* What was polled from an RX queue. Its worker's alone. */
 struct flx_rx_counts {
 	uint64_t received; /* frames */
@@ -38,6 +45,8 @@ struct flx_migrate {
 	struct flx_routes *routes;
 	struct flx_lane *lanes; /* from * worker_count + to */
 	_Atomic uint64_t *epoch;
+	_Atomic uint64_t *hurry_until_tsc; /* until then workers make short turns */
+	uint64_t hurry_tsc;		   /* for how long, from when a move lets messages wait */
 	const _Atomic uint32_t *ends; /* not 0: RX queues are not polled any more, nor waited for */
 	uint32_t worker_count;
 	uint32_t port_count;
@@ -56,10 +65,11 @@ void flx_migrate_fini(struct flx_migrate *migrate);
 /* -------------------------------------------------------------------------- the control thread */
 
 /*
- * flx_migrate_request - begin to move slices, which none of the moves under way has
+ * flx_migrate_request - begin to move slices
  * @request: copied; from and to are two workers; slices belong to from, buckets lead to its queue, of
  *	     which the caller makes sure, and to has one too
- * Number of the move; -EBUSY: there are FLX_MOVES_MAX; -EINVAL: what is said above does not hold.
+ * Number of the move; -EBUSY: there are FLX_MOVES_MAX, or one of them has some of these slices; -EINVAL:
+ * what is said above does not hold. Nothing is begun then.
  * Context: control thread.
  */
 int flx_migrate_request(struct flx_migrate *migrate, const struct flx_move_request *request,

@@ -160,6 +160,8 @@ static void reroute(struct flx_migrate *migrate, struct flx_move *move, uint32_t
 	/* From here on the move is the target's to see to its end, so that it alone clears this. */
 	set_bit(&migrate->worker[move->request.to].mover->incoming, number);
 	set_routes(migrate, &move->request, move->request.to);
+	atomic_store_explicit(migrate->hurry_until_tsc, now_tsc + migrate->hurry_tsc,
+			      memory_order_relaxed);
 	move->times.routed_tsc = now_tsc;
 	begin_grace(migrate, move);
 	flx_move_enter(move, FLX_MOVE_ROUTED, now_tsc);
@@ -383,11 +385,13 @@ static bool step(struct flx_migrate *migrate, uint32_t number, uint64_t now_tsc)
 		if (!lanes_taken(migrate, move, from, true))
 			return false;
 		mark_vectors(migrate, move, from, false);
+		migrate->worker[from].mover->vectors_waited++;
 		flx_move_enter(move, FLX_MOVE_VECTORS, now_tsc);
 		return true;
 	case FLX_MOVE_VECTORS:
 		if (!vectors_passed(migrate, move, from, false))
 			return false;
+		migrate->worker[from].mover->vectors_waited--;
 		mark_locals(migrate, move, now_tsc);
 		return true;
 	case FLX_MOVE_SETTLING:

@@ -177,7 +177,8 @@ struct flx_mover {
 	_Atomic uint8_t *buckets[FLX_PORTS_MAX];   /* by port: flags, 0 but where buckets arrive */
 	struct flx_parking parking[FLX_MOVES_MAX]; /* by move */
 	uint32_t parked_count;			   /* in all their queues */
-	uint32_t queues_waited; /* moves of ours that wait for an RX queue: it must be polled */
+	uint32_t queues_waited;	 /* moves of ours that wait for an RX queue: it must be polled */
+	uint32_t vectors_waited; /* and for our vectors: they must be handled at full speed */
 	alignas(FLX_CACHE_LINE) _Atomic uint64_t outgoing; /* bit: we are that move's source */
 	_Atomic uint64_t incoming;	   /* bit: we park for that move, or drain */
 	_Atomic uint64_t incoming_buckets; /* of these, those of buckets */

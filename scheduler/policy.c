@@ -6,13 +6,16 @@
 #include <rte_common.h>
 
 /*
- * A difference that is acted upon at once, by the loads of one tick. Less, and noise of 5 % in both
- * moves slices; more, and a worker that is swamped waits for its mean.
+ * A difference that is acted upon at once, when it was the lesser at least a tick before; while alert the
+ * lesser is enough.
+ * Less, and noise moves slices: a worker that loses its CPU for some milliseconds, and makes up for it;
+ * more, and a worker that is swamped waits for its mean.
  */
-#define URGENT POINTS(25)
+#define URGENT	     POINTS(35)
+#define URGENT_ALERT POINTS(25)
 /*
- * A difference that is acted upon by steady loads. Less, and slices move for what nobody feels;
- * more, and one worker's queue is twice the other's.
+ * A difference that is acted upon by steady loads; these must have settled, but while alert. Less, and
+ * slices move for what nobody feels; more, and one worker's queue is twice the other's.
  */
 #define IMBALANCE POINTS(10)
 /*
@@ -86,6 +89,8 @@ static void see_workers(struct flx_policy_draft *draft)
 		draft->active |= worker_bit(w);
 		if (worker->steady)
 			draft->steady |= worker_bit(w);
+		if (worker->steady && worker->settled)
+			draft->settled |= worker_bit(w);
 	}
 }
 
@@ -161,14 +166,38 @@ static void explain(struct flx_policy_draft *draft)
 		flx_policy_judge(draft, FLX_POLICY_EVEN, hottest, coldest);
 }
 
+/* Workers that were far above some other one at the tick before as well. */
+static uint64_t confirmed(const struct flx_policy_draft *draft)
+{
+	const struct flx_policy_worker *workers = draft->view->workers;
+	int32_t least_ppm = INT32_MAX;
+	uint64_t found = 0;
+
+	for (uint64_t left = draft->active; left; left &= left - 1) {
+		int32_t last_ppm = workers[worker_first(left)].last_ppm;
+
+		if (last_ppm != FLX_POLICY_UNKNOWN)
+			least_ppm = RTE_MIN(least_ppm, last_ppm);
+	}
+	for (uint64_t left = draft->active; left; left &= left - 1) {
+		int32_t last_ppm = workers[worker_first(left)].last_ppm;
+
+		if (last_ppm > ACT && last_ppm - least_ppm > URGENT_ALERT)
+			found |= left & -left;
+	}
+	return found;
+}
+
 /* The rules that move slices because loads differ, or because a worker leaves. */
 static void balance(struct flx_policy_draft *draft, bool hot)
 {
 	struct flx_policy_plan *plan = draft->plan;
+	bool alert = draft->view->alert;
 
 	use(draft, draft->quick_ppm);
+	draft->sources = alert ? draft->active : confirmed(draft);
 	if (hot)
-		flx_policy_level(draft, draft->active, URGENT);
+		flx_policy_level(draft, draft->active, alert ? URGENT_ALERT : URGENT);
 	note_moves(draft, 0, FLX_POLICY_RELIEVES);
 	if (draft->leaving) {
 		uint32_t before = plan->move_count;
@@ -179,10 +208,11 @@ static void balance(struct flx_policy_draft *draft, bool hot)
 	if (plan->move_count)
 		return;
 	use(draft, draft->steady_ppm);
+	draft->sources = draft->active;
 	/* Who could give nothing to somebody far below need not be asked again. */
 	draft->served = draft->stuck;
-	if (hot && draft->steady)
-		flx_policy_level(draft, draft->steady, IMBALANCE);
+	if (hot)
+		flx_policy_level(draft, alert ? draft->steady : draft->settled, IMBALANCE);
 	note_moves(draft, 0, FLX_POLICY_TUNES);
 }
 

@@ -10,14 +10,17 @@
  *
  * The rules, in this order; policy.c has the figures and what speaks for each:
  *
- *  1. Relieve: a worker above 70 % and far above another one (25 points) gives it slices at once,
- *     until both are even, over several ticks where need be.
+ *  1. Relieve: a worker above 70 % and far above another one gives it slices at once, until both are
+ *     even, over several ticks where need be. Far is 35 points in two ticks one after the other.
  *  2. Empty: a worker that is leaving gives all its slices to the others.
  *  3. Even out: a worker above 70 % and more than 10 points above another one gives it slices.
- *     Decided by loads that are steady, so that noise moves nothing.
+ *     Decided by loads that have settled, so that noise moves nothing.
  *  4. Add a worker when all that run are above 70 %.
  *  5. Bring mates together: slices that exchange messages across workers.
  *  6. Park a worker when the others could carry all, at 55 % on average.
+ *
+ * Where relief has begun the load has changed, and what it leaves uneven is noise less likely than not:
+ * for 60 ms all is *alert*, and 25 points in one tick are far, and loads settle sooner.
  *
  * Even means even: sources and targets meet at the mean of the workers concerned. A target is
  * therefore never filled beyond the mean, but for a slice that is larger than what it lacks; it
@@ -41,7 +44,8 @@
 #include "fabric/flx.h"
 
 /* One worker's whole time. */
-#define FLX_POLICY_FULL 1000000
+#define FLX_POLICY_FULL	   1000000
+#define FLX_POLICY_UNKNOWN (-1)
 /* Above this the caller must know the loads of a worker's slices, one by one. */
 #define FLX_POLICY_MEASURE (60 * FLX_POLICY_FULL / 100)
 /*
@@ -76,6 +80,7 @@ struct flx_policy_worker {
 	 * FULL is then found step by step.
 	 */
 	int32_t growth_ppm;
+	int32_t last_ppm;    /* demand at the tick before, or UNKNOWN: slices have come or gone */
 	int32_t steady_ppm;  /* mean of flx_policy_demand, see steady.h */
 	int32_t pending_ppm; /* load of slices on their way to it, less of those that leave it */
 	uint32_t queue_us;   /* work that waits for it, as time */
@@ -83,6 +88,7 @@ struct flx_policy_worker {
 	int16_t numa;	     /* -1: unknown */
 	uint8_t state;	     /* enum flx_policy_state */
 	bool steady;	     /* steady_ppm counts */
+	bool settled;	     /* and for small differences, when steady */
 	bool measured; /* loads of its slices are known; else each is taken for an equal share */
 	bool stalled;
 	bool goes_on; /* the last plan was cut short: its bit in unfinished */
@@ -102,6 +108,9 @@ struct flx_policy_slice {
 	uint8_t owner;
 	uint8_t hold; /* enum flx_policy_hold */
 };
+
+/* For so long after the first move of a relief the view is to say alert. See above. */
+#define FLX_POLICY_ALERT_US 60000
 
 /* A group has 512 slices, or one, or none. */
 struct flx_policy_group {
@@ -124,6 +133,7 @@ struct flx_policy_view {
 	const struct flx_policy_slice *slices;
 	uint32_t workers_min; /* 1 .. workers_max */
 	uint32_t workers_max;
+	bool alert;	 /* relief began not long ago */
 	bool park_rests; /* a worker was added not long ago: nobody is parked */
 };
 

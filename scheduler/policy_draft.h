@@ -36,7 +36,9 @@ struct flx_policy_draft {
 	struct flx_policy_plan *plan;
 	/* Workers that are not stalled. */
 	uint64_t active;
-	uint64_t steady; /* of these: steady_ppm counts */
+	uint64_t steady;  /* of these: steady_ppm counts */
+	uint64_t settled; /* of these: for small differences too */
+	uint64_t sources; /* which may give for their loads; those that go on may in any case */
 	uint64_t leaving;
 	/* Demand with pending moves counted as done: now, and on average. */
 	int32_t quick_ppm[FLX_WORKERS_MAX];

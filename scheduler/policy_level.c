@@ -115,7 +115,7 @@ static bool is_source(const struct flx_policy_draft *draft, uint32_t worker, uin
 
 	if (draft->view->workers[worker].goes_on && difference > END)
 		return true;
-	return after[worker] > ACT && difference > begin_ppm;
+	return draft->sources & worker_bit(worker) && after[worker] > ACT && difference > begin_ppm;
 }
 
 static void level(struct flx_policy_draft *draft, uint64_t sources, uint64_t all, int32_t begin_ppm,

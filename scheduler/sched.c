@@ -309,6 +309,8 @@ uint32_t flx_sched_tick(struct flx_sched *sched, uint64_t now_tsc)
 	if (sched->mode != FLX_SCHED_OFF)
 		flx_sched_decide(sched, now_tsc);
 	if (sched->mode == FLX_SCHED_AUTO) {
+		if (sched->plan.verdict == FLX_POLICY_RELIEVES && !sched->view.alert)
+			sched->alert_until_us = now_us + FLX_POLICY_ALERT_US;
 		for (uint32_t m = 0; m < sched->plan.move_count; m++)
 			begin_planned(sched, &sched->plan.moves[m], now_tsc);
 		change_workers(sched, now_us);

@@ -146,6 +146,7 @@ struct flx_sched {
 	uint64_t told_tsc[FLX_MOVES_MAX]; /* the step that was told to be stuck, by its begin */
 	struct flx_sched_stuck stuck;
 	struct flx_sched_order order;
+	uint64_t alert_until_us; /* see policy.h */
 	struct flx_sched_counts counts;
 	struct flx_reta reta;
 	struct flx_history history;

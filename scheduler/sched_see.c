@@ -54,8 +54,10 @@ static void see_worker(struct flx_sched *sched, uint32_t w, uint64_t now_tsc)
 		row->pending_ppm += request->to == w ? sched->load_ppm[m] : 0;
 		row->pending_ppm -= request->from == w ? sched->load_ppm[m] : 0;
 	}
+	row->last_ppm = flx_steady_last(&worker->steady);
 	flx_steady_add(&worker->steady, flx_policy_demand(row));
 	row->steady = flx_steady_counts(&worker->steady);
+	row->settled = flx_steady_settled(&worker->steady);
 	row->steady_ppm = worker->steady.mean_ppm;
 }
 
@@ -109,6 +111,7 @@ void flx_sched_decide(struct flx_sched *sched, uint64_t now_tsc)
 		.slices = sched->slices,
 		.workers_min = sched->workers_min,
 		.workers_max = sched->workers_max,
+		.alert = now_us < sched->alert_until_us,
 		.park_rests = park_rests(sched, now_us),
 	};
 	/*

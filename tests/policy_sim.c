@@ -204,8 +204,10 @@ static void see_worker(struct sim *sim, uint32_t w)
 		row->pending_ppm += move->to == w ? move->load_ppm : 0;
 		row->pending_ppm -= move->from == w ? move->load_ppm : 0;
 	}
+	row->last_ppm = flx_steady_last(&worker->steady);
 	flx_steady_add(&worker->steady, flx_policy_demand(row));
 	row->steady = flx_steady_counts(&worker->steady);
+	row->settled = flx_steady_settled(&worker->steady);
 	row->steady_ppm = worker->steady.mean_ppm;
 }
 
@@ -236,7 +238,8 @@ static void see(struct sim *sim)
 					     .groups = sim->groups,
 					     .slices = sim->slices,
 					     .workers_min = sim->workers_min,
-					     .workers_max = sim->workers_max};
+					     .workers_max = sim->workers_max,
+					     .alert = sim->now_us < sim->alert_until_us};
 	for (uint32_t w = 0; w < sim->worker_count; w++)
 		if (sim->workers[w].state == FLX_POLICY_ACTIVE &&
 		    !flx_rest_over(&sim->workers[w].rest, sim->now_us))
@@ -320,6 +323,8 @@ static void tick(struct sim *sim)
 	see(sim);
 	flx_policy_decide(&sim->plan, &sim->view, sim->room);
 	check_sums(sim);
+	if (sim->plan.verdict == FLX_POLICY_RELIEVES && !sim->view.alert)
+		sim->alert_until_us = sim->now_us + FLX_POLICY_ALERT_US;
 	for (uint32_t m = 0; m < sim->plan.move_count; m++)
 		if (sim->in_flight < SIM_IN_FLIGHT)
 			begin_move(sim, &sim->plan.moves[m]);

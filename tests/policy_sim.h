@@ -66,6 +66,7 @@ struct sim {
 	struct flx_policy_slice slices[SIM_SLICES]; /* owners */
 	/* What it works with. */
 	struct flx_rest rest[SIM_SLICES];
+	uint64_t alert_until_us;
 	uint32_t in_flight;
 	struct sim_move moves[SIM_IN_FLIGHT];
 	struct flx_policy_worker rows[SIM_WORKERS]; /* of the view */

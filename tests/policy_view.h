@@ -34,7 +34,7 @@ static inline void view_init(struct made *made, uint32_t workers)
 	*made = (struct made){0};
 	for (uint32_t w = 0; w < workers; w++)
 		made->workers[w] = (struct flx_policy_worker){
-			.numa = -1, .state = FLX_POLICY_ACTIVE, .steady = true};
+			.numa = -1, .state = FLX_POLICY_ACTIVE, .steady = true, .settled = true};
 	for (uint32_t g = 0; g < VIEW_GROUPS; g++)
 		made->groups[g] = (struct flx_policy_group){.name = names[g],
 							    .first = g * VIEW_SLICES,
@@ -72,6 +72,7 @@ static inline void view_put(struct made *made, uint32_t group, uint32_t first, u
 static inline void view_set(struct made *made, uint32_t worker, int32_t pct)
 {
 	made->workers[worker].load_ppm = pct * PCT;
+	made->workers[worker].last_ppm = pct * PCT;
 	made->workers[worker].steady_ppm = pct * PCT;
 	made->workers[worker].measured = pct > 60;
 }
@@ -102,6 +103,7 @@ static inline void view_carry_out(struct made *made)
 	}
 	for (uint32_t w = 0; w < made->view.worker_count; w++) {
 		made->workers[w].load_ppm = made->plan.after_ppm[w];
+		made->workers[w].last_ppm = made->plan.after_ppm[w];
 		made->workers[w].steady_ppm = made->plan.after_ppm[w];
 		made->workers[w].goes_on = made->plan.unfinished >> w & 1;
 	}

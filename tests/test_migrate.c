@@ -49,11 +49,11 @@ static struct flx_fluxion fluxions[] = {
 
 static const struct flx_program program = {.name = "migrate", FLX_FLUXIONS(fluxions)};
 
-static void begin(void)
+static void begin_with(uint32_t lane_size)
 {
 	const struct flx_world_conf conf = {
 		.workers = WORKERS,
-		.lane_size = 4,
+		.lane_size = lane_size,
 		.credits = 1024,
 		.buffers = 1024,
 		.buffer_data = 64,
@@ -64,6 +64,11 @@ static void begin(void)
 	CU_ASSERT_EQUAL_FATAL(flx_world_init(&world, &program, &conf), 0);
 	migrate = &world.shared.migrate;
 	now_tsc = 1000;
+}
+
+static void begin(void)
+{
+	begin_with(4);
 }
 
 static void end(void)
@@ -169,6 +174,33 @@ static void test_migrate_takes_as_many_as_it_has_places_for(void)
 	end();
 }
 
+static void test_migrate_refuses_what_is_under_way(void)
+{
+	/* Slice 3 after another one, which is worker 1's: what it is refused for must be found. */
+	const struct flx_move_request back = {
+		.of = KEYED, .from = 1, .to = 0, .count = 2, .number = {4, 3}};
+	struct flx_move_times times;
+
+	begin();
+	CU_ASSERT_EQUAL(flx_migrate_request(migrate, &there, now_tsc), 0);
+	CU_ASSERT_EQUAL(flx_migrate_request(migrate, &there, now_tsc), -EBUSY);
+	/* When its route leads to the target, it looks as if it could go back. */
+	for (uint32_t t = 0; t < 20 && owner() == 0; t++)
+		turn(t % WORKERS);
+	CU_ASSERT_EQUAL(flx_migrate_state(migrate, 0), FLX_MOVE_ROUTED);
+	CU_ASSERT_EQUAL(flx_migrate_request(migrate, &back, now_tsc), -EBUSY);
+	CU_ASSERT_EQUAL(flx_migrate_under_way(migrate), 1);
+	turn_all(20);
+	CU_ASSERT_EQUAL(flx_migrate_request(migrate, &back, now_tsc), -EBUSY);
+	CU_ASSERT_EQUAL(reap(&times), FLX_MOVE_DONE);
+	CU_ASSERT_EQUAL(flx_migrate_request(migrate, &back, now_tsc), 0);
+	turn_all(20);
+	CU_ASSERT_EQUAL(reap(&times), FLX_MOVE_DONE);
+	CU_ASSERT_EQUAL(flag(0), FLX_SLICE_LIVE);
+	CU_ASSERT_EQUAL(owner(), 0);
+	end();
+}
+
 static void test_migrate_goes_step_by_step(void)
 {
 	struct flx_move_times times;
@@ -214,6 +246,45 @@ static void test_migrate_goes_step_by_step(void)
 	CU_ASSERT_EQUAL(reap(&times), FLX_MOVE_DONE);
 	CU_ASSERT_EQUAL(times.parked_count, 3);
 	CU_ASSERT(times.parked_tsc && times.drained_tsc >= times.parked_tsc);
+	end();
+}
+
+/* What a turn of worker @w has handled. */
+static uint64_t handled_in_turn(uint32_t w)
+{
+	uint64_t handled = world.shared.workers[w]->handled;
+
+	turn(w);
+	return world.shared.workers[w]->handled - handled;
+}
+
+static void test_migrate_lets_workers_hurry_while_messages_wait(void)
+{
+	const struct flx_lane *lane;
+	struct flx_move_times times;
+
+	begin_with(1024);
+	lane = &world.shared.lanes[2 * WORKERS + 0];
+	inject(2, 900);
+	turn(2);
+	CU_ASSERT_EQUAL(flx_lane_count(lane), 900);
+	CU_ASSERT_EQUAL(handled_in_turn(0), FLX_BATCH);
+	CU_ASSERT_EQUAL(flx_lane_count(lane), 900 - FLX_BATCH);
+	CU_ASSERT_EQUAL(flx_migrate_request(migrate, &there, now_tsc), 0);
+	for (uint32_t t = 0; t < 20 && owner() == 0; t++)
+		turn(t % WORKERS);
+	CU_ASSERT_EQUAL(owner(), 1);
+	/* All that lies on the lane is taken, and little of it handled. */
+	CU_ASSERT_TRUE(flx_lane_count(lane) > 4 * FLX_BATCH);
+	CU_ASSERT_EQUAL(handled_in_turn(0), FLX_BATCH_HURRIED);
+	CU_ASSERT_EQUAL(flx_lane_count(lane), 0);
+	CU_ASSERT_EQUAL(handled_in_turn(0), FLX_BATCH_HURRIED);
+	/* A move that is stuck slows the others down for a while only. */
+	now_tsc += migrate->hurry_tsc;
+	turn_all(2);
+	CU_ASSERT_EQUAL(handled_in_turn(0), FLX_BATCH);
+	turn_all(20);
+	CU_ASSERT_EQUAL(reap(&times), FLX_MOVE_DONE);
 	end();
 }
 
@@ -318,7 +389,9 @@ int main(void)
 	static const struct flx_test tests[] = {
 		FLX_TEST(test_migrate_refuses_what_cannot_be_moved),
 		FLX_TEST(test_migrate_takes_as_many_as_it_has_places_for),
+		FLX_TEST(test_migrate_refuses_what_is_under_way),
 		FLX_TEST(test_migrate_goes_step_by_step),
+		FLX_TEST(test_migrate_lets_workers_hurry_while_messages_wait),
 		FLX_TEST(test_migrate_is_undone_before_anything_was_sent_there),
 		FLX_TEST(test_migrate_is_undone_after_the_source_has_drained),
 		FLX_TEST(test_migrate_moves_buckets_when_their_table_is_written),

@@ -41,8 +41,8 @@ static void test_policy_acts_at_the_thresholds(void)
 		{{70, 10}, true, true, FLX_POLICY_CALM},
 		{{71, 10}, true, true, FLX_POLICY_RELIEVES},
 		{{71, 10}, true, false, FLX_POLICY_UNMEASURED},
-		{{85, 60}, false, true, FLX_POLICY_UNSTEADY},
-		{{86, 60}, false, true, FLX_POLICY_RELIEVES},
+		{{95, 60}, false, true, FLX_POLICY_UNSTEADY},
+		{{96, 60}, false, true, FLX_POLICY_RELIEVES},
 		{{85, 75}, true, true, FLX_POLICY_EVEN},
 		{{86, 75}, true, true, FLX_POLICY_TUNES},
 		{{86, 75}, false, true, FLX_POLICY_UNSTEADY},
@@ -68,6 +68,53 @@ static void test_policy_acts_at_the_thresholds(void)
 		CU_ASSERT_EQUAL(made.plan.before_ppm[0], rows[i].pct[0] * PCT);
 		CU_ASSERT_EQUAL(made.plan.add, FLX_POLICY_NONE);
 	}
+}
+
+/* What is far in one tick alone may be a CPU lost for a moment; not so where relief has begun. */
+static void test_policy_relieves_when_two_ticks_agree(void)
+{
+	static const struct {
+		int32_t pct[2], last[2];
+		bool alert;
+		bool relieves;
+	} rows[] = {
+		{{100, 50}, {100, 50}, false, true}, {{100, 50}, {76, 50}, false, true},
+		{{100, 50}, {75, 50}, false, false}, {{100, 50}, {100, 75}, false, false},
+		{{100, 50}, {70, 30}, false, false}, {{85, 50}, {100, 50}, false, false},
+		{{100, 50}, {-1, 50}, false, false}, {{100, 50}, {100, -1}, false, false},
+		{{100, 50}, {-1, -1}, true, true},   {{76, 50}, {50, 50}, true, true},
+		{{75, 50}, {100, 50}, true, false},
+	};
+
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		view_init(&made, 2);
+		for (uint32_t w = 0; w < 2; w++) {
+			view_load(&made, w, rows[i].pct[w]);
+			made.workers[w].steady = false;
+			made.workers[w].last_ppm =
+				rows[i].last[w] < 0 ? FLX_POLICY_UNKNOWN : rows[i].last[w] * PCT;
+		}
+		made.view.alert = rows[i].alert;
+		view_decide(&made);
+		CU_ASSERT_EQUAL(made.plan.move_count > 0, rows[i].relieves);
+		CU_ASSERT_EQUAL(made.plan.verdict,
+				rows[i].relieves ? FLX_POLICY_RELIEVES : FLX_POLICY_UNSTEADY);
+	}
+}
+
+static void test_policy_tunes_what_has_settled_or_sooner_while_alert(void)
+{
+	for (uint32_t settled = 0; settled < 2; settled++)
+		for (uint32_t alert = 0; alert < 2; alert++) {
+			view_init(&made, 2);
+			view_load(&made, 0, 86);
+			view_load(&made, 1, 75);
+			made.workers[0].settled = settled;
+			made.view.alert = alert;
+			view_decide(&made);
+			CU_ASSERT_EQUAL(made.plan.verdict,
+					settled || alert ? FLX_POLICY_TUNES : FLX_POLICY_UNSTEADY);
+		}
 }
 
 static void test_policy_has_nobody_to_relieve_the_only_worker(void)
@@ -459,6 +506,8 @@ int main(void)
 	static const struct flx_test tests[] = {
 		FLX_TEST(test_policy_demand_is_load_and_what_a_full_worker_is_late),
 		FLX_TEST(test_policy_acts_at_the_thresholds),
+		FLX_TEST(test_policy_relieves_when_two_ticks_agree),
+		FLX_TEST(test_policy_tunes_what_has_settled_or_sooner_while_alert),
 		FLX_TEST(test_policy_has_nobody_to_relieve_the_only_worker),
 		FLX_TEST(test_policy_tunes_by_steady_loads),
 		FLX_TEST(test_policy_goes_to_the_mean_and_not_beyond),

@@ -31,7 +31,9 @@ static void make_worker(struct flx_policy_worker *worker)
 		.oldest_us = chance(50) ? 0 : below(100000),
 		.numa = (int16_t)(below(4) - 1),
 		.state = chance(80) ? FLX_POLICY_ACTIVE : (uint8_t)below(3),
+		.last_ppm = chance(10) ? FLX_POLICY_UNKNOWN : (int32_t)below(FLX_POLICY_FULL + 1),
 		.steady = chance(70),
+		.settled = chance(80),
 		.measured = chance(80),
 		.stalled = chance(10),
 		.goes_on = chance(20),
@@ -48,6 +50,7 @@ static void make_view(void)
 	made.view.workers_min = 1 + below(workers);
 	made.view.workers_max = made.view.workers_min + below(workers - made.view.workers_min + 1);
 	made.view.park_rests = chance(20);
+	made.view.alert = chance(50);
 	for (uint32_t w = 0; w < workers; w++)
 		make_worker(&made.workers[w]);
 	for (uint32_t g = 0; g < VIEW_GROUPS; g++)
