@@ -77,18 +77,36 @@ static int unless_stopped(int error)
 	return error || !told_to_stop() ? error : -ECANCELED;
 }
 
-static struct rte_mempool *start_pool(const char *name, uint32_t buffers, uint32_t cache)
+static bool any_share(const struct flx_plan *plan)
 {
-	return flx_pool_alloc(name, buffers, cache,
-			      sizeof(struct flx_msg) - sizeof(struct rte_mbuf),
-			      RTE_PKTMBUF_HEADROOM + FLX_BUFFER_DATA, -1);
+	for (uint32_t w = 0; w < plan->worker_count; w++)
+		if (plan->worker[w].shared)
+			return true;
+	return false;
+}
+
+static struct rte_mempool *start_pool(const struct flx_plan *plan, const char *name,
+				      uint32_t buffers, uint32_t cache)
+{
+	const struct flx_pool_conf conf = {
+		.count = buffers,
+		.cache = cache,
+		.priv_bytes = sizeof(struct flx_msg) - sizeof(struct rte_mbuf),
+		.room_bytes = RTE_PKTMBUF_HEADROOM + FLX_BUFFER_DATA,
+		.numa = -1,
+		.shared_cpus = any_share(plan),
+	};
+
+	return flx_pool_alloc(name, &conf);
 }
 
 static int start_pools(struct flx_fabric *fabric)
 {
+	const struct flx_plan *plan = &fabric->setup.plan;
+
 	fabric->buffers = fabric->setup.buffers;
-	fabric->shared.pool = start_pool("flx_messages", fabric->buffers, FLX_POOL_CACHE);
-	fabric->arp_pool = start_pool("flx_arp", FLX_ARP_BUFFERS, 0);
+	fabric->shared.pool = start_pool(plan, "flx_messages", fabric->buffers, FLX_POOL_CACHE);
+	fabric->arp_pool = start_pool(plan, "flx_arp", FLX_ARP_BUFFERS, 0);
 	return fabric->shared.pool && fabric->arp_pool ? 0 : -ENOMEM;
 }
 
@@ -230,10 +248,12 @@ static void assign_queues(struct flx_fabric *fabric, struct flx_worker *worker)
 			.queue = (uint16_t)worker->index,
 			.has_queue = worker->index < port->rx_queues,
 		};
-		worker->rx_count += worker->rx[p].has_queue;
+		if (worker->rx[p].has_queue)
+			flx_idle_watch(&worker->idle, port->rx_event[worker->index]);
 	}
+	if (fabric->setup.plan.worker[worker->index].shared)
+		flx_idle_share(&worker->idle);
 	worker->runs_arp = worker->index == 0 && fabric->shared.port_count > 0;
-	flx_idle_init(&worker->idle, worker->rx_count > 0);
 }
 
 static int start_workers(struct flx_fabric *fabric)

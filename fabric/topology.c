@@ -145,6 +145,7 @@ static void describe(struct flx_plan *plan, uint32_t worker, const struct candid
 		const struct candidate *other = candidate_find(all, plan->worker[before].cpu);
 
 		if (other->cpu == row->cpu) {
+			place->shared = plan->worker[before].shared = true;
 			snprintf(place->why, sizeof(place->why),
 				 "shares CPU %u with worker %u: oversubscribed", row->cpu, before);
 			return;

@@ -20,6 +20,7 @@
 struct flx_placement {
 	uint32_t cpu;  /* OS index */
 	int32_t numa;  /* OS index of its node; -1: unknown */
+	bool shared;   /* other workers have its CPU too: oversubscribed */
 	char why[128]; /* "own core, on NUMA node 0 of port 0" */
 };
 

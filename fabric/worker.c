@@ -9,16 +9,7 @@
 #include "fabric/crash.h"
 #include "fabric/memory.h"
 
-/* Turns between two looks at clocks that need not be exact (ARP retries). */
-#define ARP_PERIOD_US 10000
-
 /* ----------------------------------------------------------------------------------- the stages */
-
-/* The lane from worker @from to this one. */
-static struct flx_lane *lane_from(const struct flx_worker *worker, uint32_t from)
-{
-	return &worker->shared->lanes[from * worker->worker_count + worker->index];
-}
 
 void flx_worker_admit(struct flx_worker *worker, uint32_t port, struct flx_elem *elems,
 		      uint32_t count)
@@ -43,6 +34,7 @@ static uint32_t poll_queue(struct flx_worker *worker, uint32_t port)
 
 	if (unlikely(!flx_purse_has(&worker->purse, FLX_BATCH))) {
 		stats->refused_turns++;
+		worker->deaf = true;
 		return 0;
 	}
 	count = rte_eth_rx_burst(rx->ethdev, rx->queue, frames, worker->batch);
@@ -61,7 +53,8 @@ static uint32_t poll_ports(struct flx_worker *worker)
 {
 	uint32_t work = 0;
 
-	if (unlikely(flx_worker_refuses(worker))) {
+	worker->deaf = flx_worker_refuses(worker);
+	if (unlikely(worker->deaf)) {
 		worker->stats->refused_turns++;
 		return 0;
 	}
@@ -110,8 +103,8 @@ static uint32_t poll_lanes(struct flx_worker *worker)
 	for (uint32_t from = 0; from < worker->worker_count; from++) {
 		if (from == worker->index)
 			continue;
-		work += unlikely(hurries) ? empty_lane(worker, lane_from(worker, from))
-					  : poll_lane(worker, lane_from(worker, from));
+		work += unlikely(hurries) ? empty_lane(worker, flx_worker_lane_from(worker, from))
+					  : poll_lane(worker, flx_worker_lane_from(worker, from));
 	}
 	return work;
 }
@@ -206,7 +199,7 @@ static void poll_arp(struct flx_worker *worker)
 
 	if (likely(worker->now_tsc < worker->arp_next_tsc))
 		return;
-	worker->arp_next_tsc = worker->now_tsc + shared->tsc_hz / 1000000 * ARP_PERIOD_US;
+	worker->arp_next_tsc = worker->now_tsc + shared->tsc_hz / 1000000 * FLX_ARP_PERIOD_US;
 	if (unlikely(atomic_load_explicit(&shared->state, memory_order_relaxed) != FLX_RUN))
 		flx_arp_flush(shared->arp, &stats->drops);
 	frames =
@@ -267,7 +260,7 @@ static uint32_t count_waiting(const struct flx_worker *worker)
 			waiting += worker->vectors[w * 64 + (uint32_t)__builtin_ctzll(left)].count;
 	for (uint32_t from = 0; from < worker->worker_count; from++)
 		if (from != worker->index)
-			waiting += flx_lane_count(lane_from(worker, from));
+			waiting += flx_lane_count(flx_worker_lane_from(worker, from));
 	return waiting;
 }
 
@@ -341,6 +334,8 @@ uint32_t flx_worker_turn(struct flx_worker *worker)
 	work += begin_moves(worker);
 	if (likely(atomic_load_explicit(&worker->shared->state, memory_order_relaxed) == FLX_RUN))
 		work += poll_ports(worker);
+	else
+		worker->deaf = true;
 	work += poll_lanes(worker);
 	work += flx_worker_dispatch(worker);
 	if (worker->runs_arp)
@@ -351,52 +346,6 @@ uint32_t flx_worker_turn(struct flx_worker *worker)
 	end_moves(worker);
 	account(worker, work);
 	return work;
-}
-
-bool flx_worker_has_work(struct flx_worker *worker)
-{
-	uint32_t state = atomic_load_explicit(&worker->shared->state, memory_order_relaxed);
-	uint32_t wanted =
-		atomic_load_explicit(&worker->shared->snapshot_wanted, memory_order_relaxed);
-
-	if (worker->dirty_lanes || state == FLX_STOP ||
-	    wanted != atomic_load_explicit(&worker->snapshot_done, memory_order_relaxed) ||
-	    flx_migrate_busy(&worker->shared->migrate, worker->index))
-		return true;
-	for (uint32_t f = 0; f < sizeof(worker->pending) / sizeof(worker->pending[0]); f++)
-		if (worker->pending[f])
-			return true;
-	for (uint32_t p = 0; p < worker->port_count; p++)
-		if (worker->tx[p].frames.count)
-			return true;
-	for (uint32_t from = 0; from < worker->worker_count; from++)
-		if (from != worker->index && flx_lane_count(lane_from(worker, from)))
-			return true;
-	return false;
-}
-
-static void rest(struct flx_worker *worker)
-{
-	uint64_t now;
-
-	if (flx_idle_next(&worker->idle) == FLX_IDLE_SPIN)
-		return;
-	flx_idle_announce(&worker->idle);
-	if (flx_worker_has_work(worker)) {
-		flx_idle_retract(&worker->idle);
-		return;
-	}
-	/* Offline: no grace period waits for a sleeper, and it holds no pointer meanwhile. */
-	urcu_qsbr_thread_offline();
-	atomic_store_explicit(&worker->pulse.away, 1, memory_order_release);
-	flx_idle_sleep(&worker->idle);
-	atomic_store_explicit(&worker->pulse.away, 0, memory_order_relaxed);
-	/* Ends with a full fence, so that what is read under RCU comes after away. */
-	urcu_qsbr_thread_online();
-	/* The time asleep is not part of the turn that follows. */
-	now = rte_rdtsc();
-	worker->stats->total_tsc += now - worker->now_tsc;
-	worker->now_tsc = now;
 }
 
 int flx_worker_run(void *argument)
@@ -419,7 +368,7 @@ int flx_worker_run(void *argument)
 		if (flx_worker_turn(worker))
 			flx_idle_busy(&worker->idle);
 		else
-			rest(worker);
+			flx_worker_rest(worker);
 	}
 	urcu_qsbr_unregister_thread();
 	flx_crash_leave();
@@ -473,7 +422,7 @@ struct flx_worker *flx_worker_alloc(struct flx_shared *shared, const struct flx_
 	worker->index = conf->index;
 	worker->worker_count = shared->worker_count;
 	worker->port_count = shared->port_count;
-	if (alloc_parts(worker, conf)) {
+	if (flx_idle_init(&worker->idle) || alloc_parts(worker, conf)) {
 		flx_worker_free(worker);
 		return NULL;
 	}
@@ -485,7 +434,6 @@ struct flx_worker *flx_worker_alloc(struct flx_shared *shared, const struct flx_
 	for (uint32_t p = 0; p < FLX_PORTS_MAX; p++)
 		flx_fifo_init(&worker->tx[p].frames, &worker->chunks);
 	flx_purse_init(&worker->purse, &shared->credits, conf->keep);
-	flx_idle_init(&worker->idle, true);
 	return worker;
 }
 
@@ -511,7 +459,7 @@ void flx_worker_abandon(struct flx_worker *worker)
 
 	for (uint32_t from = 0; from < worker->worker_count; from++)
 		if (from != worker->index)
-			drop_lane(worker, lane_from(worker, from));
+			drop_lane(worker, flx_worker_lane_from(worker, from));
 	for (uint32_t f = 0; f < stats->fluxion_count; f++) {
 		/* Of those that arrived here, none is pending any more. */
 		stats->fluxion[f].arrived -= worker->vectors[f].count;
@@ -534,6 +482,7 @@ void flx_worker_free(struct flx_worker *worker)
 {
 	if (!worker)
 		return;
+	flx_idle_fini(&worker->idle);
 	flx_load_fini(&worker->load);
 	flx_mover_fini(&worker->mover);
 	flx_chunk_pool_fini(&worker->chunks);

@@ -3,8 +3,9 @@
  * worker - a dedicated lcore and its loop.
  *
  * A turn of the loop is a table of contents (worker.c); dispatch.c runs handlers, send.c routes what
- * they sent, park.c keeps what came before its slice; call.c is what handlers call. A worker owns everything below but the lanes' far ends,
- * the idle word and the shared read-only parts, so nothing on the hot path is locked.
+ * they sent, park.c keeps what came before its slice, sleep.c rests; call.c is what handlers call.
+ * A worker owns everything below but the lanes' far ends, the idle word and the shared read-only
+ * parts, so nothing on the hot path is locked.
  */
 #pragma once
 
@@ -103,7 +104,6 @@ struct flx_worker {
 	struct flx_lane *lanes_out; /* shared->lanes + index * worker_count */
 	uint32_t index;
 	uint32_t worker_count;
-	uint32_t rx_count; /* queues */
 	uint32_t port_count;
 	bool runs_arp;
 
@@ -117,6 +117,7 @@ struct flx_worker {
 	uint64_t handled; /* messages, in all, whatever became of them */
 	uint64_t arp_next_tsc;
 	bool congested;		  /* some lane was full at the last flush: admit nothing */
+	bool deaf;		  /* some RX queue was not polled in the last turn */
 	uint16_t batch;		  /* FLX_BATCH_HURRIED while it hurries, else FLX_BATCH */
 	struct flx_fifo *vectors; /* by fluxion number */
 	struct flx_stats *stats;
@@ -185,7 +186,19 @@ void flx_worker_snapshot(struct flx_worker *worker, uint32_t number);
  */
 void flx_worker_abandon(struct flx_worker *worker);
 
-/* ----------------------------------------- between worker.c, dispatch.c, park.c, send.c, call.c */
+/* ----------------------------------------- between worker.c, dispatch.c, park.c, send.c, sleep.c */
+
+/* Between two looks at the clock of ARP, whose retries need not be exact. */
+#define FLX_ARP_PERIOD_US 10000
+
+/* The lane from worker @from to this one. */
+static inline struct flx_lane *flx_worker_lane_from(const struct flx_worker *worker, uint32_t from)
+{
+	return &worker->shared->lanes[from * worker->worker_count + worker->index];
+}
+
+/* After a turn without work: a pause, or a sleep. */
+void flx_worker_rest(struct flx_worker *worker);
 
 /* Runs a batch of every fluxion that has messages; returns how many were handled. */
 uint32_t flx_worker_dispatch(struct flx_worker *worker);

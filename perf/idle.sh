@@ -2,27 +2,29 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # idle.sh - what flx takes of a CPU while nothing comes, and how soon it answers what then comes.
 #
-#	unshare --net --mount perf/idle.sh [--runs N] [--count N] [--check]
+#	unshare --net --mount perf/idle.sh [--port KIND] [--runs N] [--count N] [--check]
 #
-# Runs `flx run counter` on an af_packet port of a veth pair, in namespaces of its own. idle.cpu is of
-# the whole process, over 5 s, N times (5). idle.wake_us is from the first datagram after 100 ms of
-# silence to its answer, at p99 of N such pauses (1,000), beside that of a process that sleeps in the
-# kernel for its datagrams, on the same CPU. The client is in the kernel, on another CPU where there is one.
+# Runs `flx run counter` on a port of a veth pair, in namespaces of its own; KIND: af_packet, or
+# af_xdp. idle.cpu is of the whole process, over 5 s, N times (5). idle.wake_us is from the first
+# datagram after 100 ms of silence to its answer, at p99 of N such pauses (1,000), beside that of a
+# process that sleeps in the kernel for its datagrams, on the same CPU: where CPUs are virtual, both
+# wait for the hypervisor. The client is in the kernel, on another CPU where there is one.
 # With --check the exit status is 1 when a bound is missed.
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
 
-runs=5 count=1000 check=
+port_kind=af_packet runs=5 count=1000 check=
 must_cpu=5 must_wake=200
 while [ $# -gt 0 ]; do
 	case $1 in
+	--port) port_kind=${2-} && shift 2 ;;
 	--runs) runs=${2-} && shift 2 ;;
 	--count) count=${2-} && shift 2 ;;
 	--check) check=1 && shift ;;
 	*) runs= && break ;;
 	esac
 done
-[[ $runs =~ ^[1-9][0-9]*$ && $count =~ ^[1-9][0-9]*$ ]] || {
+[[ $port_kind =~ ^af_(packet|xdp)$ && $runs =~ ^[1-9][0-9]*$ && $count =~ ^[1-9][0-9]*$ ]] || {
 	sed -n 's/^#\t/usage: /p' "$0" >&2
 	exit 2
 }
@@ -62,7 +64,7 @@ ip address del "$ip/24" dev flx0
 echo "$ignores" >"$arp"
 
 # Ours.
-build/apps/flx run counter --dev --workers 1 --port af_packet:flx0 --ip "$ip/24" >"$dir/flx" 2>&1 &
+build/apps/flx run counter --dev --workers 1 --port "$port_kind:flx0" --ip "$ip/24" >"$dir/flx" 2>&1 &
 server=$!
 sleep 2
 : >"$dir/cpu"

@@ -40,20 +40,21 @@ static int populate(struct rte_mempool *pool)
 	return count == (int)pool->size ? 0 : count < 0 ? count : -ENOMEM;
 }
 
-static struct rte_mempool *alloc_dense(const char *name, uint32_t count, uint32_t cache,
-				       uint16_t priv_bytes, uint16_t room_bytes, int32_t numa)
+static struct rte_mempool *alloc_dense(const char *name, const struct flx_pool_conf *conf,
+				       const char *ops)
 {
-	struct rte_pktmbuf_pool_private sizes = {.mbuf_data_room_size = room_bytes,
-						 .mbuf_priv_size = priv_bytes};
+	struct rte_pktmbuf_pool_private sizes = {.mbuf_data_room_size = conf->room_bytes,
+						 .mbuf_priv_size = conf->priv_bytes};
+	const unsigned int size =
+		(unsigned int)sizeof(struct rte_mbuf) + conf->priv_bytes + conf->room_bytes;
 	struct rte_mempool *pool;
 	int error;
 
-	pool = rte_mempool_create_empty(
-		name, count, (unsigned int)sizeof(struct rte_mbuf) + priv_bytes + room_bytes, cache,
-		sizeof(sizes), numa, RTE_MEMPOOL_F_NO_IOVA_CONTIG);
+	pool = rte_mempool_create_empty(name, conf->count, size, conf->cache, sizeof(sizes),
+					conf->numa, RTE_MEMPOOL_F_NO_IOVA_CONTIG);
 	if (!pool)
 		return NULL;
-	error = rte_mempool_set_ops_byname(pool, rte_mbuf_best_mempool_ops(), NULL);
+	error = rte_mempool_set_ops_byname(pool, ops, NULL);
 	if (!error) {
 		rte_pktmbuf_pool_init(pool, &sizes);
 		error = populate(pool);
@@ -67,19 +68,21 @@ static struct rte_mempool *alloc_dense(const char *name, uint32_t count, uint32_
 	return pool;
 }
 
-struct rte_mempool *flx_pool_alloc(const char *name, uint32_t count, uint32_t cache,
-				   uint16_t priv_bytes, uint16_t room_bytes, int32_t numa)
+struct rte_mempool *flx_pool_alloc(const char *name, const struct flx_pool_conf *conf)
 {
+	const char *ops = conf->shared_cpus ? "ring_mt_rts" : rte_mbuf_best_mempool_ops();
 	struct rte_mempool *pool;
 
 	if (rte_eal_iova_mode() == RTE_IOVA_VA)
-		pool = alloc_dense(name, count, cache, priv_bytes, room_bytes, numa);
+		pool = alloc_dense(name, conf, ops);
 	else
-		pool = rte_pktmbuf_pool_create(name, count, cache, priv_bytes, room_bytes, numa);
+		pool = rte_pktmbuf_pool_create_by_ops(name, conf->count, conf->cache,
+						      conf->priv_bytes, conf->room_bytes,
+						      conf->numa, ops);
 	if (!pool)
 		flx_error("pool '%s': no memory for %u buffers of %u bytes (%s); reserve more "
 			  "hugepages with pmd-config/setup.sh hugepages, or ask for fewer credits",
-			  name, count, room_bytes, rte_strerror(rte_errno));
+			  name, conf->count, conf->room_bytes, rte_strerror(rte_errno));
 	return pool;
 }
 

@@ -16,18 +16,26 @@
 
 #include <rte_mempool.h>
 
+struct flx_pool_conf {
+	uint32_t count;
+	uint32_t cache;	     /* mbufs that each lcore keeps back, to RTE_MEMPOOL_CACHE_MAX_SIZE */
+	uint16_t priv_bytes; /* of the private area, a multiple of 8 */
+	uint16_t room_bytes; /* of data, headroom included */
+	int32_t numa;	     /* node; -1: any */
+	/*
+	 * Lcores share CPUs. In an ordinary ring one that is preempted between its two steps keeps
+	 * all others waiting until it runs again; this one's tail is moved by whoever comes last.
+	 */
+	bool shared_cpus;
+};
+
 /*
- * flx_pool_alloc - make a pool of @count mbufs
- * @cache: mbufs that each lcore keeps back, at most RTE_MEMPOOL_CACHE_MAX_SIZE
- * @priv_bytes: of the private area, a multiple of 8
- * @room_bytes: of data, headroom included
- * @numa: node; -1: any
+ * flx_pool_alloc - make a pool of mbufs
  *
  * Where the bus wants physical addresses (--iova-mode=pa, a NIC without IOMMU) it is an ordinary
  * pool. NULL with one flx_error; rte_mempool_free frees it. Context: setup, after EAL.
  */
-struct rte_mempool *flx_pool_alloc(const char *name, uint32_t count, uint32_t cache,
-				   uint16_t priv_bytes, uint16_t room_bytes, int32_t numa);
+struct rte_mempool *flx_pool_alloc(const char *name, const struct flx_pool_conf *conf);
 
 /* Whether @pool's mbufs lie side by side from its first page on, as net_af_xdp believes. */
 bool flx_pool_is_dense(struct rte_mempool *pool);

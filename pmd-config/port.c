@@ -188,6 +188,7 @@ static int configure(struct bringup *up)
 	struct flx_port *port = up->port;
 	int error;
 
+	up->eth.intr_conf.rxq = port->profile->rx_event == FLX_RX_INTERRUPT;
 	error = rte_eth_dev_configure(port->id, port->rx_queues, port->tx_queues, &up->eth);
 	if (error) {
 		flx_error(
@@ -224,6 +225,23 @@ static const char *queue_remedy(const struct flx_port *port)
 	}
 }
 
+static int setup_rx_queue(struct bringup *up, uint16_t queue, const struct rte_eth_rxconf *rx)
+{
+	struct flx_port *port = up->port;
+	bool by_socket = port->profile->rx_event == FLX_RX_XDP_SOCKET;
+	struct flx_rx_sockets before;
+	int error;
+
+	if (by_socket)
+		flx_rx_event_list(FLX_RX_XDP_SOCKET, 0, &before);
+	error = rte_eth_rx_queue_setup(port->id, queue, port->rx_descs,
+				       (unsigned int)rte_eth_dev_socket_id(port->id), rx,
+				       up->conf->pool);
+	if (by_socket && !error)
+		port->rx_event[queue] = flx_rx_event_new(&before);
+	return error;
+}
+
 static int setup_queues(struct bringup *up)
 {
 	struct flx_port *port = up->port;
@@ -239,8 +257,7 @@ static int setup_queues(struct bringup *up)
 	for (queue = 0; queue < port->tx_queues && !error; queue++)
 		error = rte_eth_tx_queue_setup(port->id, queue, port->tx_descs, node, &tx);
 	for (queue = 0; queue < port->rx_queues && !error; queue++)
-		error = rte_eth_rx_queue_setup(port->id, queue, port->rx_descs, node, &rx,
-					       up->conf->pool);
+		error = setup_rx_queue(up, queue, &rx);
 	if (!error)
 		return 0;
 	flx_error("port %s: %s cannot make its %u queue pairs: %s; %s", port->spec.text,
@@ -346,6 +363,9 @@ static int start(struct bringup *up)
 			  port->spec.text, up->info.driver_name, strerror(-error));
 		return -EINVAL;
 	}
+	if (port->profile->rx_event != FLX_RX_XDP_SOCKET)
+		flx_rx_event_find(port->profile->rx_event, port->id, up->info.if_index,
+				  port->rx_queues, port->rx_event);
 	write_reta(up);
 	(void)rte_eth_promiscuous_disable(port->id);
 	choose_mac(port);

@@ -42,7 +42,9 @@ struct flx_port {
 	uint16_t mtu;	    /* bytes of IP packet; the kernel interface's where there is one */
 	uint16_t reta_size; /* 0: none */
 	int32_t numa;	    /* -1: unknown */
-	bool rx_checksums;  /* as struct flx_edge_port */
+	/* By RX queue: readable while a frame waits there; -1: nothing tells of them. rx_event.h */
+	int rx_event[FLX_WORKERS_MAX];
+	bool rx_checksums; /* as struct flx_edge_port */
 	bool tx_ip_checksum;
 	bool tx_udp_checksum;
 	bool port_flow_hash; /* hash.rss of an IPv4/UDP frame is flx_rss_flow of it */

@@ -53,6 +53,7 @@ static const struct flx_profile profiles[] = {
 		.kept = 2048,
 		.room_lost = 256,
 		.kernel = true,
+		.rx_event = FLX_RX_XDP_SOCKET,
 		.dense_pool = true,
 		.quirks = "takes only the queues that ethtool -l calls combined; a veth has one",
 	},
@@ -68,6 +69,7 @@ static const struct flx_profile profiles[] = {
 		.room_min = 2016,
 		.frame_max = 2048 - 66,
 		.kernel = true,
+		.rx_event = FLX_RX_PACKET_SOCKET,
 		.quirks = "the kernel's drops are not in its counters; its sender's segmentation "
 			  "offloads must be off",
 	},
@@ -83,6 +85,7 @@ static const struct flx_profile profiles[] = {
 		.tx_descs = 16,
 		.buffers = 16,
 		.kernel = true,
+		.rx_event = FLX_RX_INTERRUPT,
 		.quirks = "complains of multiq, flow rules and a secondary: flx needs none of them",
 	},
 	{

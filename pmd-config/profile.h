@@ -10,6 +10,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "pmd-config/rx_event.h"
+
 struct flx_profile {
 	const char *driver; /* as rte_eth_dev_info names it: "net_ice" */
 	uint16_t rx_descs;
@@ -24,7 +26,8 @@ struct flx_profile {
 	uint16_t room_lost; /* bytes of it that no frame can use */
 	uint16_t frame_max; /* longest frame that comes whole; 0: as long as the room */
 	bool kernel; /* frames come from a kernel interface: MTU and offloads are the kernel's */
-	bool dense_pool; /* takes the pool for one array of buffers, see flx_pool_alloc */
+	enum flx_rx_event rx_event; /* what tells of frames, where that is known to work */
+	bool dense_pool;    /* takes the pool for one array of buffers, see flx_pool_alloc */
 	const char *quirks; /* one line for the operator; NULL: none */
 };
 

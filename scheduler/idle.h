@@ -1,20 +1,24 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * idle - the ladder that a worker without work climbs down: pause, short sleeps, park.
+ * Where workers share a CPU, a pause would keep it from those that have work: there it gives way.
  *
- * A parked worker sleeps on a futex that any producer into one of its lanes, or the control thread,
- * wakes. A worker that polls RX queues sleeps with a timeout, since nothing wakes it for a frame; one
- * that does not sleeps until woken.
+ * A worker sleeps in ppoll, on an eventfd that any producer into one of its lanes, or the control
+ * thread, writes to, and on the descriptors that tell of frames on its RX queues. A queue that has
+ * no such descriptor is *silent*: a worker with one sleeps by the clock. The descriptors are
+ * watched in the sleep alone (an epoll instance would be told of every frame), and for a level:
+ * what came before the sleep ends it at once.
  *
  * Lost wake-ups: the sleeper announces itself (parked = 1), then looks at its lanes once more; the
- * producer fills a lane, then looks at parked. Both put a full fence between the two, so at least one
- * sees the other (Dekker).
+ * producer fills a lane, then looks at parked. Both put a full fence between the two, so at least
+ * one sees the other (Dekker). What the producer then writes stays in the eventfd until it is read.
  *
  *			written by			read by
  *	parked		owner, producers (on waking)	producers, once per flush
  */
 #pragma once
 
+#include <poll.h>
 #include <stdalign.h>
 #include <stdatomic.h>
 
@@ -23,17 +27,40 @@
 struct flx_idle {
 	/* Owner's. */
 	uint32_t empty_turns; /* in a row */
-	bool polls_ports;
+	bool told;	      /* a queue's descriptor ended the last sleep, and no work since */
+	bool silent;	      /* some RX queue has nothing that tells of frames */
+	bool shares;	      /* its CPU with other workers */
+	uint32_t watched_count;
 	uint64_t sleeps;
+	struct pollfd watched[1 + FLX_PORTS_MAX]; /* its eventfd, then the queues' descriptors */
 	/* Shared. */
 	alignas(FLX_CACHE_LINE) _Atomic uint32_t parked;
 };
 
-void flx_idle_init(struct flx_idle *idle, bool polls_ports);
+/*
+ * flx_idle_init - a worker with a CPU of its own, that polls no RX queue yet
+ * 0; -errno: no eventfd, and then flx_idle_fini is a no-op as well. Context: setup.
+ */
+int flx_idle_init(struct flx_idle *idle);
+void flx_idle_fini(struct flx_idle *idle);
+
+/*
+ * flx_idle_watch - the worker polls one more RX queue
+ * @descriptor: readable (POLLIN) while a frame waits there; the caller's, and open while the worker
+ *	        runs; -1: nothing tells of its frames
+ * Context: setup, FLX_PORTS_MAX times at most.
+ */
+void flx_idle_watch(struct flx_idle *idle, int descriptor);
+
+/* flx_idle_share - other workers run on its CPU too. Context: setup. */
+static inline void flx_idle_share(struct flx_idle *idle)
+{
+	idle->shares = true;
+}
 
 /* What to do after a turn without work. */
 enum flx_idle_step {
-	FLX_IDLE_SPIN,	/* already paused; turn again */
+	FLX_IDLE_SPIN,	/* already paused, or others have run; turn again */
 	FLX_IDLE_SLEEP, /* look once more after flx_idle_announce, then flx_idle_sleep */
 };
 
@@ -47,6 +74,7 @@ enum flx_idle_step flx_idle_next(struct flx_idle *idle);
 static inline void flx_idle_busy(struct flx_idle *idle)
 {
 	idle->empty_turns = 0;
+	idle->told = false;
 }
 
 /* flx_idle_announce - from here on a producer wakes this worker; ends with a full fence. */
@@ -63,10 +91,12 @@ static inline void flx_idle_retract(struct flx_idle *idle)
 }
 
 /*
- * flx_idle_sleep - wait to be woken, or for the rung's time; after flx_idle_announce
- * Returns with the announcement retracted. The RCU reader must be offline.
+ * flx_idle_sleep - wait to be woken, for a frame, or for the rung's time; after flx_idle_announce
+ * @deaf: frames may wait that the worker would not take now: it sleeps by the clock
+ * @most_us: no longer than that; 0: as long as the rung says
+ * Returns with the announcement retracted; a signal ends it too. The RCU reader must be offline.
  */
-void flx_idle_sleep(struct flx_idle *idle);
+void flx_idle_sleep(struct flx_idle *idle, bool deaf, uint32_t most_us);
 
 void flx_idle_wake_slow(struct flx_idle *idle);
 

@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <net/if.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <sched.h>
 #include <string.h>
@@ -26,6 +27,7 @@
 
 #define ETHERTYPE    0x88b5 /* IEEE 802: for local experiments */
 #define FRAMES	     3000
+#define TOLD	     64	 /* frames that come one by one */
 #define STARVED	     100 /* frames that come while there is no buffer */
 #define POOL_SIZE    16383
 #define CONTROL_SIZE 1023
@@ -72,6 +74,16 @@ static void test_checks_pass_and_one_queue_of_a_veth_is_found(void)
 	CU_ASSERT_EQUAL(flx_port_spec_check(&down), -ENODEV);
 }
 
+static struct rte_mempool *alloc_pool(const char *name, uint32_t count)
+{
+	const struct flx_pool_conf conf = {.count = count,
+					   .priv_bytes = 64,
+					   .room_bytes = RTE_MBUF_DEFAULT_BUF_SIZE,
+					   .numa = -1};
+
+	return flx_pool_alloc(name, &conf);
+}
+
 static void test_eal_starts_with_the_ports(void)
 {
 	static struct flx_eal_arguments arguments;
@@ -87,9 +99,8 @@ static void test_eal_starts_with_the_ports(void)
 	plan.worker[0].cpu = (uint32_t)sysconf(_SC_NPROCESSORS_ONLN) - 1;
 	CU_ASSERT_EQUAL(flx_eal_arguments_make(&arguments, &conf), 0);
 	CU_ASSERT_EQUAL_FATAL(flx_eal_start(&arguments), 0);
-	data_pool = flx_pool_alloc("data", POOL_SIZE, 0, 64, RTE_MBUF_DEFAULT_BUF_SIZE, -1);
-	control_pool =
-		flx_pool_alloc("control", CONTROL_SIZE, 0, 64, RTE_MBUF_DEFAULT_BUF_SIZE, -1);
+	data_pool = alloc_pool("data", POOL_SIZE);
+	control_pool = alloc_pool("control", CONTROL_SIZE);
 	CU_ASSERT_PTR_NOT_NULL_FATAL(data_pool);
 	CU_ASSERT_PTR_NOT_NULL_FATAL(control_pool);
 }
@@ -239,6 +250,73 @@ static uint32_t peer_recv(int peer, uint32_t *next)
 	return good;
 }
 
+/* Whether the descriptor of any queue of @port says so within @ms. */
+static bool told(const struct flx_port *port, int ms)
+{
+	struct pollfd watched[2];
+
+	CU_ASSERT_FATAL(port->rx_queues <= 2);
+	for (uint16_t queue = 0; queue < port->rx_queues; queue++)
+		watched[queue] = (struct pollfd){.fd = port->rx_event[queue], .events = POLLIN};
+	return poll(watched, port->rx_queues, ms) > 0;
+}
+
+/* A datagram of flow @number: the kernel spreads flows over the queues. */
+static void peer_send_flow(int peer, uint32_t number)
+{
+	uint8_t frame[60] = {[12] = 0x08, [14] = 0x45, [17] = 46, [22] = 64, [23] = IPPROTO_UDP};
+	uint8_t *ip = frame + 14;
+
+	memset(frame, 0xff, RTE_ETHER_ADDR_LEN);
+	memcpy(frame + RTE_ETHER_ADDR_LEN, "\x02\0\0\0\0\x99", RTE_ETHER_ADDR_LEN);
+	memcpy(ip + 12, "\xc6\x12\0\x02\xc6\x12\0\x01", 8);
+	ip[20] = 0x40;
+	ip[21] = (uint8_t)number;
+	ip[23] = 7;
+	ip[25] = 26;
+	CU_ASSERT_FATAL(send(peer, frame, sizeof(frame), 0) == sizeof(frame));
+}
+
+/* A frame is told of on the descriptor of its own queue, until it was taken. */
+static void tell(const struct flx_port *port, int peer)
+{
+	struct rte_mbuf *frames[64];
+	uint32_t told_by[2] = {0};
+
+	for (uint16_t queue = 0; queue < port->rx_queues; queue++) {
+		CU_ASSERT_TRUE(port->rx_event[queue] > STDERR_FILENO);
+		CU_ASSERT(queue == 0 || port->rx_event[queue] != port->rx_event[0]);
+	}
+	CU_ASSERT_FALSE(told(port, 0));
+	for (uint32_t number = 0; number < TOLD; number++) {
+		bool found = false;
+
+		peer_send_flow(peer, number);
+		CU_ASSERT_TRUE(told(port, 1000));
+		for (uint16_t queue = 0; queue < port->rx_queues; queue++) {
+			struct pollfd own = {.fd = port->rx_event[queue], .events = POLLIN};
+			uint16_t count = 0;
+
+			if (poll(&own, 1, 0) != 1)
+				continue;
+			/* net_tap looks only once its signal has come. */
+			for (uint32_t i = 0; i < 1000 && !count; i++) {
+				count = rte_eth_rx_burst(port->id, queue, frames, 64);
+				if (!count)
+					usleep(100);
+			}
+			CU_ASSERT_TRUE(count > 0);
+			rte_pktmbuf_free_bulk(frames, count);
+			told_by[queue]++;
+			found = true;
+		}
+		CU_ASSERT_TRUE(found);
+		CU_ASSERT_FALSE(told(port, 0));
+	}
+	for (uint16_t queue = 0; queue < port->rx_queues; queue++)
+		CU_ASSERT_TRUE(told_by[queue] > 0);
+}
+
 /* Every third frame from the control pool: net_af_xdp copies those. */
 static void send_all(const struct flx_port *port, int peer)
 {
@@ -281,6 +359,7 @@ static void run_port(uint32_t index, const char *far_side)
 	CU_ASSERT_EQUAL(port.mtu, 1500);
 	peer = peer_open(far_side);
 	receive_all(&port, peer);
+	tell(&port, peer);
 	starve(&port, peer);
 	send_all(&port, peer);
 	CU_ASSERT_EQUAL(flx_port_counters(&port, &counters), 0);

@@ -48,6 +48,16 @@ static void write_frames(const char *path)
 	fclose(file);
 }
 
+static struct rte_mempool *alloc_pool(const char *name, uint32_t count)
+{
+	const struct flx_pool_conf conf = {.count = count,
+					   .priv_bytes = 64,
+					   .room_bytes = RTE_MBUF_DEFAULT_BUF_SIZE,
+					   .numa = -1};
+
+	return flx_pool_alloc(name, &conf);
+}
+
 static void port_up(void)
 {
 	static struct flx_eal_arguments arguments;
@@ -66,9 +76,8 @@ static void port_up(void)
 	CU_ASSERT_EQUAL_FATAL(flx_port_spec_parse(&spec, text, 0, 1), 0);
 	CU_ASSERT_EQUAL_FATAL(flx_eal_arguments_make(&arguments, &conf), 0);
 	CU_ASSERT_EQUAL_FATAL(flx_eal_start(&arguments), 0);
-	pool = flx_pool_alloc("data", POOL_SIZE, 0, 64, RTE_MBUF_DEFAULT_BUF_SIZE, -1);
-	control_pool =
-		flx_pool_alloc("control", CONTROL_SIZE, 0, 64, RTE_MBUF_DEFAULT_BUF_SIZE, -1);
+	pool = alloc_pool("data", POOL_SIZE);
+	control_pool = alloc_pool("control", CONTROL_SIZE);
 	CU_ASSERT_FATAL(pool && control_pool);
 	port_conf.pool = pool;
 	CU_ASSERT_EQUAL_FATAL(flx_port_start(&port, &spec, &port_conf), 0);

@@ -177,7 +177,10 @@ static bool eal_is_up(void)
 
 static struct rte_mempool *pool_of_room(const char *name, uint16_t room)
 {
-	return flx_pool_alloc(name, POOL_SIZE, 0, 64, room, -1);
+	return flx_pool_alloc(name, &(struct flx_pool_conf){.count = POOL_SIZE,
+							    .priv_bytes = 64,
+							    .room_bytes = room,
+							    .numa = -1});
 }
 
 static struct rte_mbuf *frame_alloc(struct rte_mempool *pool)
@@ -300,6 +303,8 @@ static void test_rss_port_gets_a_table_that_follows_slices(void)
 
 static void test_pool_lies_side_by_side_where_dpdks_does_not(void)
 {
+	const struct flx_pool_conf large = {
+		.count = 1u << 24, .priv_bytes = 64, .room_bytes = 4096, .numa = -1};
 	struct rte_mempool *ours, *theirs;
 
 	CU_ASSERT_TRUE_FATAL(eal_is_up());
@@ -312,9 +317,27 @@ static void test_pool_lies_side_by_side_where_dpdks_does_not(void)
 	CU_ASSERT_EQUAL(rte_pktmbuf_priv_size(ours), 64);
 	CU_ASSERT_EQUAL(rte_pktmbuf_data_room_size(ours), RTE_MBUF_DEFAULT_BUF_SIZE);
 	CU_ASSERT_EQUAL(rte_mempool_avail_count(ours), POOL_SIZE);
-	CU_ASSERT_PTR_NULL(flx_pool_alloc("huge", 1u << 24, 0, 64, 4096, -1));
+	CU_ASSERT_PTR_NULL(flx_pool_alloc("huge", &large));
 	rte_mempool_free(ours);
 	rte_mempool_free(theirs);
+}
+
+static void test_pool_of_shared_cpus_waits_for_no_preempted_thread(void)
+{
+	const struct flx_pool_conf conf = {.count = POOL_SIZE,
+					   .priv_bytes = 64,
+					   .room_bytes = RTE_MBUF_DEFAULT_BUF_SIZE,
+					   .numa = -1,
+					   .shared_cpus = true};
+	struct rte_mempool *pool;
+
+	CU_ASSERT_TRUE_FATAL(eal_is_up());
+	pool = flx_pool_alloc("shared", &conf);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(pool);
+	CU_ASSERT_STRING_EQUAL(rte_mempool_get_ops(pool->ops_index)->name, "ring_mt_rts");
+	CU_ASSERT_TRUE(flx_pool_is_dense(pool));
+	CU_ASSERT_EQUAL(rte_mempool_avail_count(pool), POOL_SIZE);
+	rte_mempool_free(pool);
 }
 
 int main(void)
@@ -330,6 +353,7 @@ int main(void)
 		FLX_TEST(test_flooding_port_stops_and_gives_all_back),
 		FLX_TEST(test_rss_port_gets_a_table_that_follows_slices),
 		FLX_TEST(test_pool_lies_side_by_side_where_dpdks_does_not),
+		FLX_TEST(test_pool_of_shared_cpus_waits_for_no_preempted_thread),
 		{0},
 	};
 	int status = flx_test_main("port", tests);

@@ -7,7 +7,7 @@ import subprocess
 import time
 
 import harness
-from harness import (CLIENT_IPS, FABRIC_IP, INTERFACE, NETNS, Fabric, Network, ask, client, inside,
+from harness import (CLIENT_IPS, CPUS, FABRIC_IP, INTERFACE, NETNS, Fabric, Network, ask, client, inside,
                      run)
 
 
@@ -34,6 +34,20 @@ class Running(harness.TestCase):
             result = fabric.stop()
         self.assertRegex(answers, r"3 packets received")
         self.assert_clean(result)
+
+    def test_a_service_that_was_idle_answers_the_first_datagram(self):
+        workers = ["--workers", "2"] + (["--oversubscribe"] if CPUS < 2 else [])
+        with Network() as network, Fabric("counter", *workers, network=network) as fabric:
+            for number in range(1, 4):
+                time.sleep(1)
+                self.assertEqual(ask("hello"), f"{number} hello\n")
+            pings = inside("ping", "-c", "15", "-i", "0.23", FABRIC_IP).stdout
+            result = fabric.stop()
+        self.assert_clean(result)
+        # Each finds it asleep. It would be 50 ms and more if nothing but the clock woke it.
+        took_ms = sorted(float(took) for took in re.findall(r"time=([\d.]+) ms", pings))
+        self.assertEqual(len(took_ms), 15)
+        self.assertLess(took_ms[7], 25)
 
     def end_under_load(self, number):
         with Network() as network, Fabric("counter", network=network) as fabric:
