@@ -120,9 +120,11 @@ static void use(struct flx_policy_draft *draft, const int32_t *ppm)
 		draft->plan->before_ppm[w] = draft->plan->after_ppm[w] = ppm[w];
 }
 
-/* Whether some worker is so full that it matters who owns what. */
+/* Whether some worker is so full that it matters who owns what, or relief is not long ago. */
 static bool any_hot(const struct flx_policy_draft *draft)
 {
+	if (draft->view->alert)
+		return true;
 	for (uint64_t left = draft->active; left; left &= left - 1) {
 		uint32_t w = worker_first(left);
 

@@ -102,6 +102,18 @@ static void test_policy_relieves_when_two_ticks_agree(void)
 	}
 }
 
+static void test_policy_finishes_below_70_what_began_above(void)
+{
+	for (uint32_t alert = 0; alert < 2; alert++) {
+		view_init(&made, 2);
+		view_load(&made, 0, 62);
+		view_load(&made, 1, 50);
+		made.view.alert = alert;
+		view_decide(&made);
+		CU_ASSERT_EQUAL(made.plan.verdict, alert ? FLX_POLICY_TUNES : FLX_POLICY_CALM);
+	}
+}
+
 static void test_policy_raises_an_alarm_by_the_load_that_is_far(void)
 {
 	static const struct {
@@ -527,6 +539,7 @@ int main(void)
 		FLX_TEST(test_policy_demand_is_load_and_what_a_full_worker_is_late),
 		FLX_TEST(test_policy_acts_at_the_thresholds),
 		FLX_TEST(test_policy_relieves_when_two_ticks_agree),
+		FLX_TEST(test_policy_finishes_below_70_what_began_above),
 		FLX_TEST(test_policy_raises_an_alarm_by_the_load_that_is_far),
 		FLX_TEST(test_policy_tunes_what_has_settled_or_sooner_while_alert),
 		FLX_TEST(test_policy_has_nobody_to_relieve_the_only_worker),
