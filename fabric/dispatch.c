@@ -322,6 +322,14 @@ static void run_batch(struct flx_worker *worker, uint32_t number, const struct f
 		flx_worker_handle(worker, number, elems, count);
 }
 
+/* Whether a move of ours waits for that vector. */
+static bool is_waited(const struct flx_worker *worker, uint32_t number)
+{
+	const struct flx_fluxion_entry *fluxion = &worker->fluxions[number];
+
+	return fluxion->mode != FLX_PLACE_LOCAL && worker->mover.vectors_waited[fluxion->group];
+}
+
 /* A batch off the head of a fluxion's vector. */
 static uint32_t run_vector(struct flx_worker *worker, uint32_t number)
 {
@@ -329,8 +337,8 @@ static uint32_t run_vector(struct flx_worker *worker, uint32_t number)
 	struct flx_elem *elems;
 	uint32_t count = flx_fifo_peek(vector, &elems);
 
-	if (!worker->mover.vectors_waited)
-		count = RTE_MIN(count, worker->batch);
+	if (unlikely(count > worker->batch) && !is_waited(worker, number))
+		count = worker->batch;
 	run_batch(worker, number, elems, count);
 	flx_fifo_pop(vector, &worker->chunks, count);
 	if (!vector->count)

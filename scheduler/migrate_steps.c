@@ -2,7 +2,7 @@
 /*
  * migrate_steps - what the workers do in each state of a move; move.h has the order, and why.
  */
-#include "scheduler/migrate.h"
+#include "scheduler/migrate_wait.h"
 
 /* ---------------------------------------------------------------------------- common to all steps */
 
@@ -30,11 +30,6 @@ static void clear_bit(_Atomic uint64_t *word, uint32_t bit)
 	atomic_fetch_and_explicit(word, ~(1ull << bit), memory_order_relaxed);
 }
 
-static struct flx_lane *lane_of(const struct flx_migrate *migrate, uint32_t from, uint32_t to)
-{
-	return &migrate->lanes[from * migrate->worker_count + to];
-}
-
 static void set_flags(const struct flx_migrate *migrate, uint32_t index,
 		      const struct flx_move_request *request, uint32_t flag)
 {
@@ -56,89 +51,22 @@ static void set_routes(const struct flx_migrate *migrate, const struct flx_move_
 		flx_route_set(route, request->number[i], owner);
 }
 
-/* A grace period for all workers but the source, which has seen what it has done itself. */
-static void begin_grace(const struct flx_migrate *migrate, struct flx_move *move)
+/* The source's vectors of the group are waited for from now on (@sign 1), or not any more (-1). */
+static void expect_vectors(const struct flx_migrate *migrate, const struct flx_move *move, int sign)
 {
-	uint64_t all = migrate->worker_count == 64 ? ~0ull : (1ull << migrate->worker_count) - 1;
+	uint8_t *waited =
+		&migrate->worker[move->request.from].mover->vectors_waited[move->request.of];
 
-	flx_grace_begin(&move->grace, migrate->epoch, all & ~(1ull << move->request.from));
-}
-
-static bool grace_passed(const struct flx_migrate *migrate, struct flx_move *move)
-{
-	for (uint64_t left = move->grace.waiting; left; left &= left - 1) {
-		uint32_t w = (uint32_t)__builtin_ctzll(left);
-
-		flx_grace_look(&move->grace, w, migrate->worker[w].pulse);
-	}
-	flx_move_note_waiting(move, move->grace.waiting);
-	return move->grace.waiting == 0;
-}
-
-/* Counts of the lanes of worker @index, into it or out of it, as they are now. */
-static void note_lanes(const struct flx_migrate *migrate, struct flx_move *move, uint32_t index,
-		       bool into)
-{
-	for (uint32_t w = 0; w < migrate->worker_count; w++)
-		if (w != index)
-			move->put[w] = flx_lane_put_count(into ? lane_of(migrate, w, index)
-							       : lane_of(migrate, index, w));
-}
-
-static bool lanes_taken(const struct flx_migrate *migrate, struct flx_move *move, uint32_t index,
-			bool into)
-{
-	uint64_t waiting = 0;
-
-	for (uint32_t w = 0; w < migrate->worker_count; w++) {
-		const struct flx_lane *lane =
-			into ? lane_of(migrate, w, index) : lane_of(migrate, index, w);
-
-		if (w != index && flx_lane_taken_count(lane) < move->put[w])
-			waiting |= 1ull << (into ? index : w);
-	}
-	flx_move_note_waiting(move, waiting);
-	return waiting == 0;
-}
-
-/*
- * Fluxions of the group that moves; or those that have no slices, which run where they are sent, the
- * fabric's own among them.
- */
-static bool concerns(const struct flx_migrate *migrate, uint32_t fluxion, uint32_t group,
-		     bool locals)
-{
-	const struct flx_fluxion_entry *entry = &migrate->registry->fluxion[fluxion];
-
-	if (entry->mode == FLX_PLACE_LOCAL)
-		return locals;
-	return !locals && entry->group == group;
-}
-
-static void mark_vectors(const struct flx_migrate *migrate, struct flx_move *move, uint32_t index,
-			 bool locals)
-{
-	const struct flx_fifo *vectors = migrate->worker[index].vectors;
-
-	for (uint32_t f = FLX_FLUXION_NONE + 1; f < migrate->registry->fluxion_count; f++)
-		if (concerns(migrate, f, move->request.of, locals))
-			move->mark[f] = flx_fifo_mark(&vectors[f]);
-}
-
-static bool vectors_passed(const struct flx_migrate *migrate, struct flx_move *move, uint32_t index,
-			   bool locals)
-{
-	const struct flx_fifo *vectors = migrate->worker[index].vectors;
-
-	flx_move_note_waiting(move, 1ull << index);
-	for (uint32_t f = FLX_FLUXION_NONE + 1; f < migrate->registry->fluxion_count; f++)
-		if (concerns(migrate, f, move->request.of, locals) &&
-		    !flx_fifo_passed(&vectors[f], move->mark[f]))
-			return false;
-	return true;
+	*waited = (uint8_t)(*waited + sign);
 }
 
 /* --------------------------------------------------------------------------------- the way there */
+
+static void hurry(const struct flx_migrate *migrate, uint64_t now_tsc)
+{
+	atomic_store_explicit(migrate->hurry_until_tsc, now_tsc + migrate->hurry_tsc,
+			      memory_order_relaxed);
+}
 
 static void announce(struct flx_migrate *migrate, struct flx_move *move, uint32_t number,
 		     uint64_t now_tsc)
@@ -149,9 +77,27 @@ static void announce(struct flx_migrate *migrate, struct flx_move *move, uint32_
 	if (request->kind == FLX_MOVE_BUCKETS) {
 		set_bit(&migrate->worker[request->to].mover->incoming, number);
 		set_bit(&migrate->worker[request->to].mover->incoming_buckets, number);
+	} else {
+		hurry(migrate, now_tsc);
 	}
-	begin_grace(migrate, move);
+	flx_wait_begin_grace(migrate, move);
 	flx_move_enter(move, FLX_MOVE_ANNOUNCED, now_tsc);
+}
+
+static void prepare(struct flx_migrate *migrate, struct flx_move *move, uint64_t now_tsc)
+{
+	expect_vectors(migrate, move, 1);
+	flx_wait_mark_vectors(migrate, move, move->request.from, false);
+	flx_move_enter(move, FLX_MOVE_PREPARING, now_tsc);
+}
+
+/* What lay here is handled, or it is time. */
+static bool is_prepared(const struct flx_migrate *migrate, struct flx_move *move, uint64_t now_tsc)
+{
+	uint64_t since_tsc = atomic_load_explicit(&move->since_tsc, memory_order_relaxed);
+
+	return flx_wait_vectors_passed(migrate, move, move->request.from, false) ||
+	       now_tsc - since_tsc >= migrate->hurry_tsc;
 }
 
 static void reroute(struct flx_migrate *migrate, struct flx_move *move, uint32_t number,
@@ -160,10 +106,9 @@ static void reroute(struct flx_migrate *migrate, struct flx_move *move, uint32_t
 	/* From here on the move is the target's to see to its end, so that it alone clears this. */
 	set_bit(&migrate->worker[move->request.to].mover->incoming, number);
 	set_routes(migrate, &move->request, move->request.to);
-	atomic_store_explicit(migrate->hurry_until_tsc, now_tsc + migrate->hurry_tsc,
-			      memory_order_relaxed);
+	hurry(migrate, now_tsc);
 	move->times.routed_tsc = now_tsc;
-	begin_grace(migrate, move);
+	flx_wait_begin_grace(migrate, move);
 	flx_move_enter(move, FLX_MOVE_ROUTED, now_tsc);
 }
 
@@ -191,7 +136,7 @@ static bool queue_passed(const struct flx_migrate *migrate, const struct flx_mov
 static void mark_locals(struct flx_migrate *migrate, struct flx_move *move, uint64_t now_tsc)
 {
 	move->locals_left = migrate->registry->locals_depth;
-	mark_vectors(migrate, move, move->request.from, true);
+	flx_wait_mark_vectors(migrate, move, move->request.from, true);
 	flx_move_enter(move, FLX_MOVE_LOCALS, now_tsc);
 }
 
@@ -199,11 +144,11 @@ static void mark_locals(struct flx_migrate *migrate, struct flx_move *move, uint
 static bool locals_passed(const struct flx_migrate *migrate, struct flx_move *move)
 {
 	while (move->locals_left) {
-		if (!vectors_passed(migrate, move, move->request.from, true))
+		if (!flx_wait_vectors_passed(migrate, move, move->request.from, true))
 			return false;
 		/* What the first of a chain has sent lies before the second now. */
 		if (--move->locals_left)
-			mark_vectors(migrate, move, move->request.from, true);
+			flx_wait_mark_vectors(migrate, move, move->request.from, true);
 	}
 	return true;
 }
@@ -212,7 +157,7 @@ static void note_out(struct flx_migrate *migrate, struct flx_move *move, uint64_
 {
 	uint32_t from = move->request.from;
 
-	note_lanes(migrate, move, from, false);
+	flx_wait_note_lanes(migrate, move, from, false);
 	for (uint32_t p = 0; p < migrate->port_count; p++)
 		move->frames[p] = flx_fifo_mark(migrate->worker[from].frames[p]);
 	flx_move_enter(move, FLX_MOVE_LANES_OUT, now_tsc);
@@ -222,7 +167,7 @@ static bool out_taken(const struct flx_migrate *migrate, struct flx_move *move)
 {
 	uint32_t from = move->request.from;
 
-	if (!lanes_taken(migrate, move, from, false))
+	if (!flx_wait_lanes_taken(migrate, move, from, false))
 		return false;
 	for (uint32_t p = 0; p < migrate->port_count; p++)
 		if (!flx_fifo_passed(migrate->worker[from].frames[p], move->frames[p])) {
@@ -266,7 +211,7 @@ static void route_back(struct flx_migrate *migrate, struct flx_move *move, uint3
 	set_flags(migrate, request->from, request, FLX_SLICE_ARRIVING + number);
 	set_bit(&migrate->worker[request->from].mover->incoming, number);
 	set_routes(migrate, request, request->from);
-	begin_grace(migrate, move);
+	flx_wait_begin_grace(migrate, move);
 	flx_move_enter(move, FLX_MOVE_BACK_ROUTED, now_tsc);
 }
 
@@ -332,13 +277,13 @@ static bool step_back(struct flx_migrate *migrate, uint32_t number, uint64_t now
 
 	switch (flx_migrate_state(migrate, number)) {
 	case FLX_MOVE_BACK_ROUTED:
-		if (!grace_passed(migrate, move))
+		if (!flx_wait_grace_passed(migrate, move))
 			return false;
-		note_lanes(migrate, move, to, true);
+		flx_wait_note_lanes(migrate, move, to, true);
 		flx_move_enter(move, FLX_MOVE_BACK_LANES, now_tsc);
 		return true;
 	case FLX_MOVE_BACK_LANES:
-		if (!lanes_taken(migrate, move, to, true))
+		if (!flx_wait_lanes_taken(migrate, move, to, true))
 			return false;
 		pass_to(migrate, move, FLX_MOVE_BACK_VECTORS, to, now_tsc);
 		return true;
@@ -347,6 +292,41 @@ static bool step_back(struct flx_migrate *migrate, uint32_t number, uint64_t now
 		return true;
 	default:
 		return false; /* the target's turn, or the control thread's */
+	}
+}
+
+/* One step of the source while nothing was routed to the target yet; false: it has to wait. */
+static bool step_first(struct flx_migrate *migrate, uint32_t number, bool undo, uint64_t now_tsc)
+{
+	struct flx_move *move = &migrate->move[number];
+
+	switch (flx_migrate_state(migrate, number)) {
+	case FLX_MOVE_REQUESTED:
+		if (undo)
+			withdraw(migrate, move, number, now_tsc);
+		else
+			announce(migrate, move, number, now_tsc);
+		return true;
+	case FLX_MOVE_ANNOUNCED:
+		if (undo)
+			withdraw(migrate, move, number, now_tsc);
+		else if (!flx_wait_grace_passed(migrate, move))
+			return false;
+		else if (move->request.kind == FLX_MOVE_BUCKETS)
+			flx_move_enter(move, FLX_MOVE_READY, now_tsc);
+		else
+			prepare(migrate, move, now_tsc);
+		return true;
+	default: /* PREPARING */
+		if (undo) {
+			expect_vectors(migrate, move, -1);
+			withdraw(migrate, move, number, now_tsc);
+		} else if (is_prepared(migrate, move, now_tsc)) {
+			reroute(migrate, move, number, now_tsc);
+		} else {
+			return false;
+		}
+		return true;
 	}
 }
 
@@ -360,38 +340,25 @@ static bool step(struct flx_migrate *migrate, uint32_t number, uint64_t now_tsc)
 
 	switch (flx_migrate_state(migrate, number)) {
 	case FLX_MOVE_REQUESTED:
-		if (undo)
-			withdraw(migrate, move, number, now_tsc);
-		else
-			announce(migrate, move, number, now_tsc);
-		return true;
 	case FLX_MOVE_ANNOUNCED:
-		if (undo)
-			withdraw(migrate, move, number, now_tsc);
-		else if (!grace_passed(migrate, move))
-			return false;
-		else if (move->request.kind == FLX_MOVE_BUCKETS)
-			flx_move_enter(move, FLX_MOVE_READY, now_tsc);
-		else
-			reroute(migrate, move, number, now_tsc);
-		return true;
+	case FLX_MOVE_PREPARING:
+		return step_first(migrate, number, undo, now_tsc);
 	case FLX_MOVE_ROUTED:
-		if (!grace_passed(migrate, move))
+		if (!flx_wait_grace_passed(migrate, move))
 			return false;
-		note_lanes(migrate, move, from, true);
+		flx_wait_note_lanes(migrate, move, from, true);
 		flx_move_enter(move, FLX_MOVE_LANES_IN, now_tsc);
 		return true;
 	case FLX_MOVE_LANES_IN:
-		if (!lanes_taken(migrate, move, from, true))
+		if (!flx_wait_lanes_taken(migrate, move, from, true))
 			return false;
-		mark_vectors(migrate, move, from, false);
-		migrate->worker[from].mover->vectors_waited++;
+		flx_wait_mark_vectors(migrate, move, from, false);
 		flx_move_enter(move, FLX_MOVE_VECTORS, now_tsc);
 		return true;
 	case FLX_MOVE_VECTORS:
-		if (!vectors_passed(migrate, move, from, false))
+		if (!flx_wait_vectors_passed(migrate, move, from, false))
 			return false;
-		migrate->worker[from].mover->vectors_waited--;
+		expect_vectors(migrate, move, -1);
 		mark_locals(migrate, move, now_tsc);
 		return true;
 	case FLX_MOVE_SETTLING:
@@ -454,11 +421,11 @@ bool flx_migrate_arrive(struct flx_migrate *migrate, uint32_t index, uint32_t nu
 	case FLX_MOVE_BACK_VECTORS:
 		if (!target)
 			return false;
-		mark_vectors(migrate, move, index, false);
+		flx_wait_mark_vectors(migrate, move, index, false);
 		flx_move_enter(move, FLX_MOVE_BACK_PASSING, now_tsc);
 		return false;
 	case FLX_MOVE_BACK_PASSING:
-		if (!target || !vectors_passed(migrate, move, index, false))
+		if (!target || !flx_wait_vectors_passed(migrate, move, index, false))
 			return false;
 		give(migrate, move, number, now_tsc);
 		return false;

@@ -33,6 +33,7 @@ int flx_mover_init(struct flx_mover *mover, const struct flx_flags_conf *conf,
 	}
 	mover->parked_count = 0;
 	mover->queues_waited = 0;
+	memset(mover->vectors_waited, 0, sizeof(mover->vectors_waited));
 	atomic_init(&mover->outgoing, 0);
 	atomic_init(&mover->incoming, 0);
 	atomic_init(&mover->incoming_buckets, 0);
@@ -55,6 +56,7 @@ const char *flx_move_state_name(enum flx_move_state state)
 		[FLX_MOVE_FREE] = "free",
 		[FLX_MOVE_REQUESTED] = "requested",
 		[FLX_MOVE_ANNOUNCED] = "announced",
+		[FLX_MOVE_PREPARING] = "preparing",
 		[FLX_MOVE_ROUTED] = "routed",
 		[FLX_MOVE_LANES_IN] = "lanes in",
 		[FLX_MOVE_VECTORS] = "vectors",

@@ -10,6 +10,7 @@
  *	state		what the source has done		and waits for
  *	REQUESTED	nothing yet				its next turn
  *	ANNOUNCED	target's flags: arriving		a grace period: it parks from then on
+ *	PREPARING	marked our vectors of the group		most to be handled; not for long
  *	ROUTED		route: target				a grace period: nobody sends to us now
  *	LANES_IN	noted put of every lane to us		taken to reach it
  *	VECTORS		marked our vectors of the group		all in them to be handled
@@ -24,6 +25,10 @@
  * sent themselves has arrived by then. Why the target must park first: a message that comes before
  * its flag says so would be sent on, behind ones that were sent later. "Taken" and not "handled" is
  * counted because messages are sorted by fluxion when they are taken: the count is no prefix then.
+ *
+ * From ANNOUNCED on all workers hurry (worker.h), and the source gets through the group's vectors before
+ * it lets messages wait elsewhere (PREPARING) and while they do. That is for the pause's sake alone:
+ * after FLX_MIGRATE_HURRY_US it goes on as it is.
  *
  * Fluxions without slices run on every worker, so what was sent through them could be overtaken there:
  * hence LOCALS. A message that goes round in a circle of them more often than it is long has no order.
@@ -91,6 +96,7 @@ enum flx_move_state {
 	FLX_MOVE_FREE = 0,
 	FLX_MOVE_REQUESTED,
 	FLX_MOVE_ANNOUNCED,
+	FLX_MOVE_PREPARING,
 	FLX_MOVE_ROUTED,
 	FLX_MOVE_LANES_IN,
 	FLX_MOVE_VECTORS,
@@ -177,8 +183,8 @@ struct flx_mover {
 	_Atomic uint8_t *buckets[FLX_PORTS_MAX];   /* by port: flags, 0 but where buckets arrive */
 	struct flx_parking parking[FLX_MOVES_MAX]; /* by move */
 	uint32_t parked_count;			   /* in all their queues */
-	uint32_t queues_waited;	 /* moves of ours that wait for an RX queue: it must be polled */
-	uint32_t vectors_waited; /* and for our vectors: they must be handled at full speed */
+	uint32_t queues_waited; /* moves of ours that wait for an RX queue: it must be polled */
+	uint8_t vectors_waited[FLX_FLUXIONS_MAX]; /* and for vectors, by group: these go first */
 	alignas(FLX_CACHE_LINE) _Atomic uint64_t outgoing; /* bit: we are that move's source */
 	_Atomic uint64_t incoming;	   /* bit: we park for that move, or drain */
 	_Atomic uint64_t incoming_buckets; /* of these, those of buckets */

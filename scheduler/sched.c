@@ -257,7 +257,7 @@ static void note_stuck(struct flx_sched *sched, uint64_t now_tsc)
 			continue;
 		/* Later it cannot be undone, or the worker is needed for it all the same. */
 		if (now_tsc >= since_tsc + undo_tsc &&
-		    flx_migrate_state(sched->migrate, m) <= FLX_MOVE_ANNOUNCED)
+		    flx_migrate_state(sched->migrate, m) < FLX_MOVE_ROUTED)
 			flx_migrate_undo(sched->migrate, m);
 		if (sched->told_tsc[m] == since_tsc)
 			continue;

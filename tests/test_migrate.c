@@ -113,12 +113,12 @@ static enum flx_move_state reap(struct flx_move_times *times)
 	return flx_migrate_reap(migrate, &request, times);
 }
 
-/* Messages for slice 3 of KEYED, which come in at worker @w. */
-static void inject(uint32_t w, uint32_t count)
+/* Messages for @slice of KEYED, which come in at worker @w. */
+static void inject_slice(uint32_t slice, uint32_t w, uint32_t count)
 {
 	uint32_t key = 0;
 
-	while (flx_slice_of_key((const uint8_t *)&key, sizeof(key)) != 3)
+	while (flx_slice_of_key((const uint8_t *)&key, sizeof(key)) != slice)
 		key++;
 	for (uint32_t i = 0; i < count; i++) {
 		struct flx_msg *msg = (struct flx_msg *)rte_pktmbuf_alloc(world.shared.pool);
@@ -129,6 +129,11 @@ static void inject(uint32_t w, uint32_t count)
 		memcpy(flx_append(msg, sizeof(key)), &key, sizeof(key));
 		flx_world_inject(&world, w, FLX_FLUXION_FIRST + KEYED, &msg, 1);
 	}
+}
+
+static void inject(uint32_t w, uint32_t count)
+{
+	inject_slice(3, w, count);
 }
 
 static void test_migrate_refuses_what_cannot_be_moved(void)
@@ -260,31 +265,64 @@ static uint64_t handled_in_turn(uint32_t w)
 
 static void test_migrate_lets_workers_hurry_while_messages_wait(void)
 {
-	const struct flx_lane *lane;
+	const struct flx_move_request back = {
+		.of = KEYED, .from = 1, .to = 0, .count = 1, .number = {3}};
+	const struct flx_lane *lane[2];
 	struct flx_move_times times;
 
-	begin_with(1024);
-	lane = &world.shared.lanes[2 * WORKERS + 0];
-	inject(2, 900);
+	begin_with(512);
+	for (uint32_t w = 0; w < 2; w++) {
+		lane[w] = &world.shared.lanes[2 * WORKERS + w];
+		inject_slice(3 + w, 2, 400); /* the slices of these workers */
+	}
 	turn(2);
-	CU_ASSERT_EQUAL(flx_lane_count(lane), 900);
-	CU_ASSERT_EQUAL(handled_in_turn(0), FLX_BATCH);
-	CU_ASSERT_EQUAL(flx_lane_count(lane), 900 - FLX_BATCH);
+	for (uint32_t w = 0; w < 2; w++) {
+		CU_ASSERT_EQUAL(flx_lane_count(lane[w]), 400);
+		CU_ASSERT_EQUAL(handled_in_turn(w), FLX_BATCH);
+		CU_ASSERT_EQUAL(flx_lane_count(lane[w]), 400 - FLX_BATCH);
+	}
 	CU_ASSERT_EQUAL(flx_migrate_request(migrate, &there, now_tsc), 0);
-	for (uint32_t t = 0; t < 20 && owner() == 0; t++)
-		turn(t % WORKERS);
-	CU_ASSERT_EQUAL(owner(), 1);
-	/* All that lies on the lane is taken, and little of it handled. */
-	CU_ASSERT_TRUE(flx_lane_count(lane) > 4 * FLX_BATCH);
-	CU_ASSERT_EQUAL(handled_in_turn(0), FLX_BATCH_HURRIED);
-	CU_ASSERT_EQUAL(flx_lane_count(lane), 0);
-	CU_ASSERT_EQUAL(handled_in_turn(0), FLX_BATCH_HURRIED);
-	/* A move that is stuck slows the others down for a while only. */
+	turn(0);
+	CU_ASSERT_EQUAL(flx_migrate_state(migrate, 0), FLX_MOVE_ANNOUNCED);
+	/* All take what lies on their lanes, and handle little of it. */
+	for (uint32_t w = 0; w < 2; w++)
+		CU_ASSERT_EQUAL(handled_in_turn(w), FLX_BATCH_HURRIED);
+	for (uint32_t w = 0; w < 2; w++)
+		CU_ASSERT_EQUAL(flx_lane_count(lane[w]), 0);
+	/* Its route stays while the source gets through what lies there, but not for ever. */
+	turn(2);
+	turn(0);
+	for (uint32_t t = 0; t < 2; t++) {
+		/* As many as lie in a row. */
+		CU_ASSERT_TRUE(handled_in_turn(0) > FLX_BATCH_HURRIED);
+		CU_ASSERT_EQUAL(flx_migrate_state(migrate, 0), FLX_MOVE_PREPARING);
+		CU_ASSERT_EQUAL(owner(), 0);
+	}
 	now_tsc += migrate->hurry_tsc;
-	turn_all(2);
-	CU_ASSERT_EQUAL(handled_in_turn(0), FLX_BATCH);
+	turn(0);
+	CU_ASSERT_EQUAL(flx_migrate_state(migrate, 0), FLX_MOVE_ROUTED);
+	/* A move that is stuck slows the others down for a while only. */
+	CU_ASSERT_EQUAL(handled_in_turn(1), FLX_BATCH_HURRIED);
+	now_tsc += migrate->hurry_tsc;
+	turn(1);
+	CU_ASSERT_EQUAL(handled_in_turn(1), FLX_BATCH);
 	turn_all(20);
 	CU_ASSERT_EQUAL(reap(&times), FLX_MOVE_DONE);
+	CU_ASSERT_EQUAL(world.shared.workers[0]->mover.vectors_waited[KEYED], 0);
+	/* The same when it is undone. */
+	CU_ASSERT_EQUAL(flx_migrate_request(migrate, &back, now_tsc), 0);
+	inject(1, 100);
+	for (uint32_t t = 0; t < 3; t++)
+		turn((1 + t) % WORKERS);
+	inject(1, 300);
+	turn(1);
+	CU_ASSERT_EQUAL(flx_migrate_state(migrate, 0), FLX_MOVE_PREPARING);
+	CU_ASSERT_EQUAL(world.shared.workers[1]->mover.vectors_waited[KEYED], 1);
+	flx_migrate_undo(migrate, 0);
+	turn(1);
+	CU_ASSERT_EQUAL(reap(&times), FLX_MOVE_UNDONE);
+	CU_ASSERT_EQUAL(world.shared.workers[1]->mover.vectors_waited[KEYED], 0);
+	turn_all(40);
 	end();
 }
 
