@@ -23,6 +23,7 @@ struct job {
 	struct flx_store *store;
 	_Atomic bool cancel;
 	_Atomic bool done;
+	bool answered; /* no answer looks at it any more; the control thread's */
 	int error;
 	struct flx_dump_result result;
 	double spent_ms;
@@ -99,6 +100,7 @@ static void give_up(void *argument)
 {
 	struct job *job = argument;
 
+	job->answered = true;
 	atomic_store_explicit(&job->cancel, true, memory_order_relaxed);
 }
 
@@ -134,7 +136,7 @@ int flx_ctx_dump(struct flx_store *store, const char *snapshot, const char *path
 					 "%s: the fabric writes its snapshots there; give another "
 					 "path, or copy that file",
 					 path);
-	if (under_way && is_done(under_way))
+	if (under_way && under_way->answered && is_done(under_way))
 		reap();
 	if (under_way)
 		return flx_answer_refuse(answer, -EBUSY, "a dump is under way; wait for its end");

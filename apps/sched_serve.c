@@ -193,6 +193,8 @@ int flx_sched_serve(struct flx_sched *sched, const struct flx_request *request,
 	const char *word = request->word[1];
 	bool timeline = word && strcmp(word, "timeline") == 0;
 	uint32_t most = timeline || (word && strcmp(word, "history") == 0) ? 3 : 2;
+	enum flx_sched_mode mode;
+	bool mode_changed;
 	int rc;
 
 	if (request->count > most)
@@ -201,9 +203,12 @@ int flx_sched_serve(struct flx_sched *sched, const struct flx_request *request,
 	if (timeline)
 		return print_timeline(sched, request->word[2], answer);
 	flx_sched_lock(sched);
+	mode = sched->mode;
 	rc = serve(sched, request, answer);
+	mode_changed = mode != sched->mode;
 	flx_sched_unlock(sched);
-	flx_sched_poke(sched);
+	if (mode_changed)
+		flx_sched_poke(sched);
 	return rc;
 }
 
@@ -278,6 +283,7 @@ static int choose(const struct flx_sched *sched, const char *word, struct chosen
 struct waiting {
 	struct flx_sched *sched;
 	uint64_t begun_tsc;
+	uint32_t number;
 	uint32_t count;
 	uint32_t to;
 };
@@ -288,13 +294,19 @@ static int await(void *argument, struct flx_answer *answer)
 	struct flx_sched *sched = waiting->sched;
 	uint64_t us = (rte_rdtsc() - waiting->begun_tsc) / (sched->tsc_hz / 1000000);
 	uint32_t left;
-	bool under_way, failed;
+	bool under_way, failed, replaced;
 
 	flx_sched_lock(sched);
 	under_way = sched->order.under_way;
 	failed = sched->order.failed;
 	left = sched->order.left;
+	replaced = sched->order.number != waiting->number;
 	flx_sched_unlock(sched);
+	if (replaced)
+		return flx_answer_refuse(
+			answer, -EAGAIN,
+			"the order has ended, and another one has begun before it "
+			"could be told how; flx sched history says what has moved");
 	if (under_way && us < ORDER_WAIT_US)
 		return FLX_ANSWER_WAIT;
 	if (under_way)
@@ -353,6 +365,7 @@ int flx_sched_serve_move(struct flx_sched *sched, const struct flx_request *requ
 	*waiting = (struct waiting){.sched = sched, .begun_tsc = rte_rdtsc()};
 	flx_sched_lock(sched);
 	rc = order(sched, request, &chosen, &to, answer);
+	waiting->number = sched->order.number;
 	flx_sched_unlock(sched);
 	if (rc) {
 		free(waiting);

@@ -43,6 +43,8 @@ void flx_worker_rest(struct flx_worker *worker)
 	flx_idle_announce(&worker->idle);
 	if (flx_worker_has_work(worker)) {
 		flx_idle_retract(&worker->idle);
+		/* It waits for others: a step of a move, a full lane. */
+		flx_idle_pause(&worker->idle);
 		return;
 	}
 	/* Nothing wakes it for the retries that are due to messages that wait. */

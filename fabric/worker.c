@@ -39,7 +39,7 @@ static uint32_t poll_queue(struct flx_worker *worker, uint32_t port)
 	}
 	count = rte_eth_rx_burst(rx->ethdev, rx->queue, frames, worker->batch);
 	rx->counts.received += count;
-	rx->counts.shorts += count < worker->batch;
+	rx->counts.empties += !count;
 	if (!count)
 		return 0;
 	kept = flx_edge_recv(&worker->shared->edge[port], frames, count, elems, &stats->drops);

@@ -59,16 +59,21 @@ void flx_idle_watch(struct flx_idle *idle, int descriptor)
 			(struct pollfd){.fd = descriptor, .events = POLLIN};
 }
 
+void flx_idle_pause(const struct flx_idle *idle)
+{
+	if (idle->shares)
+		sched_yield();
+	else
+		rte_pause();
+}
+
 enum flx_idle_step flx_idle_next(struct flx_idle *idle)
 {
 	if (idle->empty_turns < SPIN_TURNS + SHORT_TURNS)
 		idle->empty_turns++;
 	if (idle->empty_turns > SPIN_TURNS)
 		return FLX_IDLE_SLEEP;
-	if (idle->shares)
-		sched_yield();
-	else
-		rte_pause();
+	flx_idle_pause(idle);
 	return FLX_IDLE_SPIN;
 }
 
@@ -93,9 +98,12 @@ static void take_events(struct flx_idle *idle, uint32_t count)
 		socklen_t size = sizeof(error);
 
 		idle->told |= idle->watched[i].revents != 0;
-		/* An interface that went down tells of it until asked why. */
-		if (idle->watched[i].revents & POLLERR)
-			(void)getsockopt(idle->watched[i].fd, SOL_SOCKET, SO_ERROR, &error, &size);
+		/* An interface that went down tells of it until asked why; a tap that is gone, for ever. */
+		if (idle->watched[i].revents & POLLERR &&
+		    getsockopt(idle->watched[i].fd, SOL_SOCKET, SO_ERROR, &error, &size)) {
+			idle->watched[i].fd = -1;
+			idle->silent = true;
+		}
 	}
 }
 

@@ -70,6 +70,9 @@ enum flx_idle_step {
  */
 enum flx_idle_step flx_idle_next(struct flx_idle *idle);
 
+/* flx_idle_pause - a moment for whoever is waited for: others on this CPU run. Context: the owner. */
+void flx_idle_pause(const struct flx_idle *idle);
+
 /* flx_idle_busy - the turn found work: back to the top. */
 static inline void flx_idle_busy(struct flx_idle *idle)
 {

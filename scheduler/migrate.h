@@ -24,7 +24,8 @@
 /* What was polled from an RX queue. Its worker's alone. */
 struct flx_rx_counts {
 	uint64_t received; /* frames */
-	uint64_t shorts;   /* polls that found less than they asked for: the queue was empty then */
+	uint64_t
+		empties; /* polls that found none; drivers return short bursts of a queue that is not empty */
 };
 
 /* What moves have to know of a worker, beside its lanes. */

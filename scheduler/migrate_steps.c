@@ -117,7 +117,7 @@ static void mark_queue(struct flx_migrate *migrate, struct flx_move *move, uint6
 	const struct flx_rx_counts *rx = migrate->worker[move->request.from].rx[move->request.of];
 
 	move->received = rx->received;
-	move->shorts = rx->shorts;
+	move->empties = rx->empties;
 	migrate->worker[move->request.from].mover->queues_waited++;
 	flx_move_note_waiting(move, 1ull << move->request.from);
 	flx_move_enter(move, FLX_MOVE_QUEUE, now_tsc);
@@ -129,7 +129,7 @@ static bool queue_passed(const struct flx_migrate *migrate, const struct flx_mov
 	const struct flx_rx_counts *rx = migrate->worker[move->request.from].rx[move->request.of];
 
 	return atomic_load_explicit(migrate->ends, memory_order_relaxed) ||
-	       rx->shorts != move->shorts ||
+	       rx->empties != move->empties ||
 	       rx->received - move->received >= migrate->port[move->request.of].rx_descs;
 }
 
@@ -251,11 +251,17 @@ static void inherit(struct flx_migrate *migrate, struct flx_move *move, uint32_t
 {
 	const struct flx_migrate_worker *source = &migrate->worker[move->request.from];
 	struct flx_parking *parking = &source->mover->parking[number];
+	struct flx_elem *elems;
 	struct flx_fifo all;
+	uint32_t row;
 
 	flx_fifo_init(&all, source->chunks);
 	flx_fifo_copy(&all, source->chunks, &move->given);
-	flx_fifo_copy(&all, source->chunks, &parking->queue);
+	/* Row by row: there are not chunks for all of it twice. */
+	while ((row = flx_fifo_peek(&parking->queue, &elems)) != 0) {
+		flx_fifo_push(&all, source->chunks, elems, row);
+		flx_fifo_pop(&parking->queue, source->chunks, row);
+	}
 	flx_fifo_fini(&parking->queue, source->chunks);
 	parking->queue = all;
 	parking->count += move->given.count;

@@ -154,9 +154,9 @@ struct flx_move {
 	uint32_t locals_left;
 	uint64_t put[FLX_WORKERS_MAX]; /* noted counts of lanes, by their other end */
 	uint64_t frames[FLX_PORTS_MAX];
-	uint64_t settled_tsc;	   /* descriptors on their way have come by then */
-	uint64_t received, shorts; /* of the RX queue */
-	uint64_t *mark;		   /* by fluxion number */
+	uint64_t settled_tsc;	    /* descriptors on their way have come by then */
+	uint64_t received, empties; /* of the RX queue */
+	uint64_t *mark;		    /* by fluxion number */
 	struct flx_fifo
 		given; /* of an undo: what the target had parked; its chunks are the target's */
 };

@@ -149,7 +149,7 @@ static void change_workers(struct flx_sched *sched, uint64_t now_us)
 		flx_rest_moved(&sched->worker[add].rest, &flx_rest_worker, now_us, FLX_REST_PARKED,
 			       FLX_REST_ACTIVE);
 	}
-	if (park != FLX_POLICY_NONE)
+	if (park != FLX_POLICY_NONE && !(sched->order.under_way && sched->order.to == park))
 		sched->worker[park].state = FLX_POLICY_LEAVING;
 	for (uint32_t w = 0; w < sched->worker_count; w++) {
 		if (sched->worker[w].state != FLX_POLICY_LEAVING || owns_any(sched, w))
@@ -287,7 +287,7 @@ static uint32_t interval_us(const struct flx_sched *sched)
 		return FLX_SCHED_TICK_US;
 	for (uint32_t w = 0; w < sched->worker_count; w++) {
 		if (sched->rows[w].load_ppm > CALM_PPM ||
-		    sched->worker[w].state == FLX_POLICY_LEAVING)
+		    (sched->worker[w].state == FLX_POLICY_LEAVING && sched->mode == FLX_SCHED_AUTO))
 			return FLX_SCHED_TICK_US;
 		all_away &= flx_sched_away(sched, w);
 	}
@@ -306,7 +306,9 @@ uint32_t flx_sched_tick(struct flx_sched *sched, uint64_t now_tsc)
 	note_stuck(sched, now_tsc);
 	if (sched->order.under_way)
 		flx_sched_carry_out(sched, now_tsc);
-	if (sched->mode != FLX_SCHED_OFF)
+	if (sched->mode == FLX_SCHED_OFF)
+		flx_sched_see(sched, now_tsc);
+	else
 		flx_sched_decide(sched, now_tsc);
 	if (sched->mode == FLX_SCHED_AUTO) {
 		if (flx_policy_alarms(&sched->plan) && !sched->view.alert)

@@ -77,6 +77,7 @@ struct flx_sched_conf {
 struct flx_sched_worker {
 	uint8_t state; /* enum flx_policy_state */
 	struct flx_steady steady;
+	uint64_t seen_tsc; /* when the load in it was published */
 	struct flx_rest rest;
 };
 
@@ -87,6 +88,7 @@ struct flx_sched_order {
 	bool under_way;
 	bool failed;   /* a worker has held it up for too long */
 	uint32_t left; /* slices that are not there yet */
+	uint32_t number;
 	uint64_t begun_us;
 	bool wanted[FLX_SLICES];
 };
@@ -180,8 +182,11 @@ void flx_sched_poke(struct flx_sched *sched);
 void flx_sched_lock(struct flx_sched *sched);
 void flx_sched_unlock(struct flx_sched *sched);
 
+/* flx_sched_see - loads of all workers as they are, into sched->rows. Context: as flx_sched_decide. */
+void flx_sched_see(struct flx_sched *sched, uint64_t now_tsc);
+
 /*
- * flx_sched_decide - what the policy would do now, into sched->plan, whatever the mode is
+ * flx_sched_decide - see, and what the policy would do now, into sched->plan, whatever the mode is
  * Context: under the lock.
  */
 void flx_sched_decide(struct flx_sched *sched, uint64_t now_tsc);

@@ -68,15 +68,19 @@ int flx_sched_order(struct flx_sched *sched, uint32_t group, const bool *wanted,
 	if (!found)
 		return -EINVAL;
 	*order = (struct flx_sched_order){
+		.number = order->number + 1,
 		.group = (uint16_t)group,
 		.to = (uint8_t)to,
 		.under_way = true,
 		.begun_us = flx_sched_us(sched, now_tsc),
 	};
 	memcpy(order->wanted, wanted, sizeof(order->wanted));
-	/* It may not own anything otherwise. */
-	if (sched->worker[to].state != FLX_POLICY_ACTIVE)
+	/* It may not own anything otherwise; and is not to be parked before that was of any use. */
+	if (sched->worker[to].state != FLX_POLICY_ACTIVE) {
 		sched->worker[to].state = FLX_POLICY_ACTIVE;
+		flx_rest_moved(&sched->worker[to].rest, &flx_rest_worker, order->begun_us,
+			       FLX_REST_PARKED, FLX_REST_ACTIVE);
+	}
 	order->left = count_left(sched);
 	return 0;
 }
@@ -93,6 +97,9 @@ uint32_t flx_sched_pin(struct flx_sched *sched, uint32_t group, const bool *want
 			continue;
 		sched->pinned[index] = pin;
 		changed++;
+		/* It could never be emptied. */
+		if (pin && sched->worker[slice->owner].state == FLX_POLICY_LEAVING)
+			sched->worker[slice->owner].state = FLX_POLICY_ACTIVE;
 		if (slice->hold != FLX_POLICY_MOVES_NOW)
 			slice->hold = pin ? FLX_POLICY_PINNED : FLX_POLICY_RESTS;
 	}

@@ -5,10 +5,17 @@
 #include "scheduler/sched.h"
 
 /*
- * Windows after whose end a worker that sleeps, or has not closed one, is not busy any more, whatever
- * it said last.
+ * Windows after whose end a worker that sleeps is not busy any more, whatever it said last. One that does
+ * not sleep is in a long turn, and as busy as it was.
  */
 #define STALE_WINDOWS 8
+/* And after which one that does not sleep has stalled: 50 ms. A turn of a batch of 0.5 ms each has ended. */
+#define STALLED_WINDOWS 200
+/*
+ * Windows between two loads that count as two: half a tick. Fewer, and whoever asks in between makes two of
+ * one; more, and a tick that comes early sees nothing new.
+ */
+#define FRESH_WINDOWS 4
 /* Ticks of which one looks at all slices whatever is to be decided: which of them rest no more. */
 #define SLICES_EVERY 8
 
@@ -24,29 +31,44 @@ static uint32_t published(const _Atomic uint32_t *figure)
 	return atomic_load_explicit(figure, memory_order_relaxed);
 }
 
-static void see_worker(struct flx_sched *sched, uint32_t w, uint64_t now_tsc)
+static void see_load(struct flx_sched *sched, uint32_t w, uint64_t now_tsc)
 {
 	const struct flx_load *load = sched->worker_conf[w].load;
 	struct flx_sched_worker *worker = &sched->worker[w];
 	/* Acquire: pairs with the release in flx_load_close. */
 	uint64_t closed_tsc = atomic_load_explicit(&load->closed_tsc, memory_order_acquire);
-	bool stale = closed_tsc + STALE_WINDOWS * load->window_tsc < now_tsc;
+	bool away = flx_sched_away(sched, w);
 	struct flx_policy_worker *row = &sched->rows[w];
 
-	*row = (struct flx_policy_worker){
-		.numa = sched->worker_conf[w].numa,
-		.state = worker->state,
-		/* Neither asleep nor at the end of a turn for so long: it does not get to it. */
-		.stalled = stale && !flx_sched_away(sched, w),
-		.goes_on = sched->plan.unfinished >> w & 1,
-	};
-	if (!stale) {
+	row->stalled = !away && closed_tsc + STALLED_WINDOWS * load->window_tsc < now_tsc;
+	if (away && closed_tsc + STALE_WINDOWS * load->window_tsc < now_tsc) {
+		closed_tsc = now_tsc;
+	} else {
 		row->load_ppm = (int32_t)published(&load->busy_ppm);
 		row->growth_ppm = atomic_load_explicit(&load->growth_ppm, memory_order_relaxed);
 		row->queue_us = published(&load->waiting_us);
 		row->oldest_us = published(&load->oldest_us);
 		row->measured = published(&load->measured) > 0;
 	}
+	if (closed_tsc >= worker->seen_tsc + FRESH_WINDOWS * load->window_tsc) {
+		worker->seen_tsc = closed_tsc;
+		flx_steady_add(&worker->steady, flx_policy_demand(row));
+	}
+	row->last_ppm = flx_steady_before(&worker->steady);
+	row->steady = flx_steady_counts(&worker->steady);
+	row->settled = flx_steady_settled(&worker->steady);
+	row->steady_ppm = worker->steady.mean_ppm;
+}
+
+static void see_worker(struct flx_sched *sched, uint32_t w, uint64_t now_tsc)
+{
+	struct flx_policy_worker *row = &sched->rows[w];
+
+	*row = (struct flx_policy_worker){
+		.numa = sched->worker_conf[w].numa,
+		.state = sched->worker[w].state,
+		.goes_on = sched->plan.unfinished >> w & 1,
+	};
 	for (uint64_t left = flx_migrate_under_way(sched->migrate); left; left &= left - 1) {
 		uint32_t m = (uint32_t)__builtin_ctzll(left);
 		const struct flx_move_request *request = &sched->migrate->move[m].request;
@@ -54,11 +76,13 @@ static void see_worker(struct flx_sched *sched, uint32_t w, uint64_t now_tsc)
 		row->pending_ppm += request->to == w ? sched->load_ppm[m] : 0;
 		row->pending_ppm -= request->from == w ? sched->load_ppm[m] : 0;
 	}
-	row->last_ppm = flx_steady_last(&worker->steady);
-	flx_steady_add(&worker->steady, flx_policy_demand(row));
-	row->steady = flx_steady_counts(&worker->steady);
-	row->settled = flx_steady_settled(&worker->steady);
-	row->steady_ppm = worker->steady.mean_ppm;
+	see_load(sched, w, now_tsc);
+}
+
+void flx_sched_see(struct flx_sched *sched, uint64_t now_tsc)
+{
+	for (uint32_t w = 0; w < sched->worker_count; w++)
+		see_worker(sched, w, now_tsc);
 }
 
 /* Loads of the slices of group @g, as their owners publish them; and which of them rest no more. */
@@ -101,8 +125,7 @@ void flx_sched_decide(struct flx_sched *sched, uint64_t now_tsc)
 {
 	uint64_t now_us = flx_sched_us(sched, now_tsc);
 
-	for (uint32_t w = 0; w < sched->worker_count; w++)
-		see_worker(sched, w, now_tsc);
+	flx_sched_see(sched, now_tsc);
 	sched->view = (struct flx_policy_view){
 		.worker_count = sched->worker_count,
 		.group_count = sched->registry->group_count,

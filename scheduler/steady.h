@@ -11,8 +11,6 @@
  */
 #pragma once
 
-#include <stdlib.h>
-
 #include "scheduler/policy.h"
 
 /*
@@ -31,17 +29,10 @@
  * is seen late.
  */
 #define FLX_STEADY_MEMORY 64
-/*
- * A load this far from the one before is not taken into the mean until the next one is there. Less, and the
- * mean is made of what is near it already; more, and a CPU lost for half a millisecond is in it.
- */
-#define FLX_STEADY_FAR (FLX_POLICY_FULL / 8)
-
 struct flx_steady {
 	int32_t mean_ppm;
-	int32_t last_ppm; /* at the last tick, up to the whole time */
-	uint32_t ticks;	  /* in the mean, up to FLX_STEADY_MEMORY */
-	bool far;	  /* the last was */
+	int32_t last_ppm[2]; /* of the last tick and the one before */
+	uint32_t ticks;	     /* in the mean, up to FLX_STEADY_MEMORY */
 };
 
 /* flx_steady_reset - the worker has got or given slices. */
@@ -50,26 +41,24 @@ static inline void flx_steady_reset(struct flx_steady *steady)
 	*steady = (struct flx_steady){0};
 }
 
-/* flx_steady_add - the load of one more tick, as flx_policy_demand tells it */
+/*
+ * flx_steady_add - the load of one more tick, as flx_policy_demand tells it
+ * What is beyond the whole time does not count: for one tick it may be many times that.
+ */
 static inline void flx_steady_add(struct flx_steady *steady, int32_t load_ppm)
 {
-	int32_t shown_ppm = load_ppm < FLX_POLICY_FULL ? load_ppm : FLX_POLICY_FULL;
-	bool far = steady->ticks && abs(shown_ppm - steady->last_ppm) > FLX_STEADY_FAR;
-	bool waits = far && !steady->far;
-
-	steady->far = far;
-	steady->last_ppm = shown_ppm;
-	if (waits)
-		return;
+	load_ppm = load_ppm < FLX_POLICY_FULL ? load_ppm : FLX_POLICY_FULL;
 	if (steady->ticks < FLX_STEADY_MEMORY)
 		steady->ticks++;
 	steady->mean_ppm += (load_ppm - steady->mean_ppm) / (int32_t)steady->ticks;
+	steady->last_ppm[1] = steady->last_ppm[0];
+	steady->last_ppm[0] = load_ppm;
 }
 
-/* The load of the last tick; FLX_POLICY_UNKNOWN: there was none since the reset. */
-static inline int32_t flx_steady_last(const struct flx_steady *steady)
+/* The load of the tick before the last; FLX_POLICY_UNKNOWN: there was none since the reset. */
+static inline int32_t flx_steady_before(const struct flx_steady *steady)
 {
-	return steady->ticks ? steady->last_ppm : FLX_POLICY_UNKNOWN;
+	return steady->ticks > 1 ? steady->last_ppm[1] : FLX_POLICY_UNKNOWN;
 }
 
 /* Whether the mean counts; and whether for small differences. */

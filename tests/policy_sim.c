@@ -204,8 +204,8 @@ static void see_worker(struct sim *sim, uint32_t w)
 		row->pending_ppm += move->to == w ? move->load_ppm : 0;
 		row->pending_ppm -= move->from == w ? move->load_ppm : 0;
 	}
-	row->last_ppm = flx_steady_last(&worker->steady);
 	flx_steady_add(&worker->steady, flx_policy_demand(row));
+	row->last_ppm = flx_steady_before(&worker->steady);
 	row->steady = flx_steady_counts(&worker->steady);
 	row->settled = flx_steady_settled(&worker->steady);
 	row->steady_ppm = worker->steady.mean_ppm;

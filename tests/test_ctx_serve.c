@@ -374,9 +374,40 @@ static void test_ctx_refuses_what_it_does_not_know(void)
 	flx_store_close(store);
 }
 
+/* A dump that is over is not another client's to free before its own has been told. */
+static void test_ctx_dump_waits_until_the_last_was_told_of_its_own(void)
+{
+	struct flx_request request[2];
+	struct flx_answer both[2];
+	char line[2][256];
+	const char *told;
+
+	open_store();
+	fill(PEOPLE);
+	for (uint32_t i = 0; i < 2; i++) {
+		snprintf(line[i], sizeof(line[i]), "%s", dump_request(i ? "two" : "one"));
+		CU_ASSERT_EQUAL(flx_request_parse(&request[i], line[i], strlen(line[i])), 0);
+		CU_ASSERT_EQUAL(flx_answer_init(&both[i]), 0);
+		flx_answer_begin(&both[i], flx_ctx_serve(store, NULL, &request[i], &both[i]));
+		/* By then the first is written, but nobody has looked. */
+		usleep(200000);
+	}
+	while (flx_answer_next(&both[0]) == FLX_ANSWER_WAIT)
+		;
+	CU_ASSERT_TRUE(flx_answer_left(&both[0], &told) > 0 && strstr(told, "/one in "));
+	flx_answer_fini(&both[0]);
+	CU_ASSERT_TRUE(flx_answer_left(&both[1], &told) > 0 &&
+		       strncmp(told, "error EBUSY", 11) == 0);
+	flx_answer_fini(&both[1]);
+	CU_ASSERT_EQUAL(strncmp(ask(dump_request("two")), "ok\n", 3), 0);
+	flx_ctx_dump_stop();
+	flx_store_close(store);
+}
+
 int main(void)
 {
 	static const struct flx_test tests[] = {
+		FLX_TEST(test_ctx_dump_waits_until_the_last_was_told_of_its_own),
 		FLX_TEST(test_ctx_count_is_a_table_of_types),
 		FLX_TEST(test_ctx_get_finds_a_context_by_its_key),
 		FLX_TEST(test_ctx_get_leaves_no_reader_behind),

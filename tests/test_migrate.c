@@ -49,13 +49,13 @@ static struct flx_fluxion fluxions[] = {
 
 static const struct flx_program program = {.name = "migrate", FLX_FLUXIONS(fluxions)};
 
-static void begin_with(uint32_t lane_size)
+static void begin_of(uint32_t lane_size, uint32_t credits)
 {
 	const struct flx_world_conf conf = {
 		.workers = WORKERS,
 		.lane_size = lane_size,
-		.credits = 1024,
-		.buffers = 1024,
+		.credits = credits,
+		.buffers = credits,
 		.buffer_data = 64,
 		.reta_size = BUCKETS,
 		.rx_descs = 64,
@@ -68,14 +68,14 @@ static void begin_with(uint32_t lane_size)
 
 static void begin(void)
 {
-	begin_with(4);
+	begin_of(4, 1024);
 }
 
 static void end(void)
 {
 	CU_ASSERT_EQUAL(flx_migrate_under_way(migrate), 0);
-	CU_ASSERT_EQUAL(flx_world_credits(&world), 1024);
-	CU_ASSERT_EQUAL(flx_world_buffers(&world), 1024);
+	CU_ASSERT_EQUAL(flx_world_credits(&world), world.conf.credits);
+	CU_ASSERT_EQUAL(flx_world_buffers(&world), world.conf.buffers);
 	flx_world_fini(&world);
 }
 
@@ -270,7 +270,7 @@ static void test_migrate_lets_workers_hurry_while_messages_wait(void)
 	const struct flx_lane *lane[2];
 	struct flx_move_times times;
 
-	begin_with(512);
+	begin_of(512, 1024);
 	for (uint32_t w = 0; w < 2; w++) {
 		lane[w] = &world.shared.lanes[2 * WORKERS + w];
 		inject_slice(3 + w, 2, 400); /* the slices of these workers */
@@ -422,6 +422,65 @@ static void test_migrate_waits_for_no_queue_that_is_not_polled_any_more(void)
 	end();
 }
 
+static uint32_t yields;
+
+/* In place of the C library's. */
+int sched_yield(void)
+{
+	yields++;
+	return 0;
+}
+
+static void test_migrate_lets_others_run_while_it_waits_for_them(void)
+{
+	struct flx_worker *worker;
+	struct flx_move_times times;
+
+	begin();
+	worker = world.shared.workers[0];
+	flx_idle_share(&worker->idle);
+	CU_ASSERT_EQUAL(flx_migrate_request(migrate, &there, now_tsc), 0);
+	turn(0);
+	yields = 0;
+	for (uint32_t i = 0; i < 3000; i++)
+		flx_worker_rest(worker);
+	CU_ASSERT_EQUAL(yields, 3000);
+	turn_all(20);
+	CU_ASSERT_EQUAL(reap(&times), FLX_MOVE_DONE);
+	end();
+}
+
+/* The chunks of a worker are enough for what is in flight, and that is not there twice. */
+static void test_migrate_is_undone_with_all_credits_parked_at_the_source(void)
+{
+	_Atomic uint64_t *put;
+	struct flx_move_times times;
+
+	begin_of(4, 32768);
+	put = &world.shared.lanes[0 * WORKERS + 2].put;
+	CU_ASSERT_EQUAL(flx_migrate_request(migrate, &there, now_tsc), 0);
+	turn_all(2);
+	flx_migrate_undo(migrate, 0);
+	/* As if a lane were not taken, so that the move is still there to be undone. */
+	atomic_fetch_add(put, 1);
+	for (uint32_t t = 0; t < 9 && flx_migrate_state(migrate, 0) != FLX_MOVE_BACK_ROUTED; t++)
+		turn(WORKERS - 1 - t % WORKERS);
+	CU_ASSERT_EQUAL_FATAL(flx_migrate_state(migrate, 0), FLX_MOVE_BACK_ROUTED);
+	atomic_fetch_sub(put, 1);
+	for (uint32_t i = 0; i < 500; i++) {
+		inject(0, 64);
+		turn(0);
+	}
+	now_tsc += migrate->hurry_tsc;
+	for (uint32_t i = 0; i < 600; i++)
+		turn(0);
+	CU_ASSERT_EQUAL(world.shared.workers[0]->mover.parked_count, 32000);
+	turn_all(1000);
+	CU_ASSERT_EQUAL(reap(&times), FLX_MOVE_UNDONE);
+	CU_ASSERT_EQUAL(world.shared.workers[0]->handled, 32000);
+	end();
+}
+
 int main(void)
 {
 	static const struct flx_test tests[] = {
@@ -432,6 +491,8 @@ int main(void)
 		FLX_TEST(test_migrate_lets_workers_hurry_while_messages_wait),
 		FLX_TEST(test_migrate_is_undone_before_anything_was_sent_there),
 		FLX_TEST(test_migrate_is_undone_after_the_source_has_drained),
+		FLX_TEST(test_migrate_lets_others_run_while_it_waits_for_them),
+		FLX_TEST(test_migrate_is_undone_with_all_credits_parked_at_the_source),
 		FLX_TEST(test_migrate_moves_buckets_when_their_table_is_written),
 		FLX_TEST(test_migrate_waits_for_no_queue_that_is_not_polled_any_more),
 		{0},

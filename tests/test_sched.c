@@ -150,7 +150,7 @@ static void turn(uint32_t turns, uint32_t still)
 
 			if (still & 1u << w)
 				continue;
-			counts->shorts++; /* its queue was found empty */
+			counts->empties++; /* its queue was found empty */
 			world.shared.workers[w]->now_tsc = now_tsc;
 			flx_worker_turn(world.shared.workers[w]);
 		}
@@ -433,10 +433,111 @@ static void test_sched_goes_without_a_table_that_cannot_be_written(void)
 	end();
 }
 
+/* A worker whose turns are longer than a tick is as busy as any; whose turns never end, is not asked. */
+static void test_sched_relieves_workers_of_long_turns(void)
+{
+	static const uint32_t turns_us[] = {250, 3000, 6000, 12000, 40000};
+
+	for (uint32_t i = 0; i < RTE_DIM(turns_us); i++) {
+		uint64_t next_tsc, until_tsc;
+		uint32_t pause_us = FLX_SCHED_TICK_US;
+
+		begin(WORKERS, FLX_SCHED_AUTO);
+		busy_pct[0] = 100;
+		busy_pct[1] = busy_pct[2] = 5;
+		next_tsc = now_tsc;
+		until_tsc = now_tsc + 2 * HZ;
+		while (now_tsc < until_tsc) {
+			uint64_t tick_tsc = now_tsc + pause_us * US;
+
+			for (; next_tsc <= tick_tsc; next_tsc += turns_us[i] * US) {
+				now_tsc = next_tsc;
+				publish(0);
+			}
+			now_tsc = tick_tsc;
+			publish(1);
+			publish(2);
+			pause_us = flx_sched_tick(&sched, now_tsc);
+			turn(20, 0);
+		}
+		CU_ASSERT_TRUE(sched.worker[0].steady.mean_ppm > 990000);
+		CU_ASSERT_TRUE(sched.counts.slices > FLX_SLICES / WORKERS / 4);
+		settle();
+		end();
+	}
+}
+
+/* Who asks in between does not make two loads of one. */
+static void test_sched_does_not_count_what_it_saw_before(void)
+{
+	begin(WORKERS, FLX_SCHED_AUTO);
+	for (uint32_t n = 0; n < 50; n++) {
+		busy_pct[0] = busy_pct[1] = busy_pct[2] = 20;
+		run(8);
+		busy_pct[0] = 95;
+		run(1);
+		now_tsc += 10 * US;
+		flx_sched_tick(&sched, now_tsc);
+		turn(20, 0);
+	}
+	CU_ASSERT_EQUAL(sched.counts.moves, 0);
+	settle();
+	end();
+}
+
+static void test_sched_lets_an_order_wake_a_worker_for_a_while(void)
+{
+	bool some[FLX_SLICES] = {false};
+
+	memset(some, true, 64);
+	begin(1, FLX_SCHED_AUTO);
+	busy_pct[0] = 10;
+	run(50);
+	CU_ASSERT_EQUAL(sched.worker[2].state, FLX_POLICY_PARKED);
+	CU_ASSERT_EQUAL(flx_sched_order(&sched, PAIR, some, 2, now_tsc), 0);
+	run(20);
+	CU_ASSERT_EQUAL(owned(PAIR, 2), 64);
+	CU_ASSERT_EQUAL(sched.worker[2].state, FLX_POLICY_ACTIVE);
+	run(200);
+	CU_ASSERT_EQUAL(sched.worker[2].state, FLX_POLICY_PARKED);
+	CU_ASSERT_EQUAL(owned(PAIR, 2), 0);
+	/* What is pinned stays, and so does its worker; whenever it was pinned. */
+	CU_ASSERT_EQUAL(flx_sched_order(&sched, PAIR, some, 2, now_tsc), 0);
+	run(20);
+	sched.worker[2].state = FLX_POLICY_LEAVING;
+	flx_sched_pin(&sched, PAIR, some, true);
+	run(500);
+	CU_ASSERT_TRUE(owned(PAIR, 2) >= 64);
+	CU_ASSERT_EQUAL(sched.worker[2].state, FLX_POLICY_ACTIVE);
+	settle();
+	end();
+}
+
+static void test_sched_sees_loads_in_every_mode(void)
+{
+	begin(WORKERS, FLX_SCHED_OFF);
+	busy_pct[0] = busy_pct[1] = busy_pct[2] = 80;
+	run(10);
+	CU_ASSERT_EQUAL(sched.rows[1].load_ppm, 800000);
+	now_tsc += 10 * HZ;
+	for (uint32_t w = 0; w < WORKERS; w++)
+		atomic_store(&world.shared.workers[w]->pulse.away, 1);
+	CU_ASSERT_EQUAL(flx_sched_tick(&sched, now_tsc), FLX_SCHED_TICK_ASLEEP_US);
+	CU_ASSERT_EQUAL(sched.rows[1].load_ppm, 0);
+	for (uint32_t w = 0; w < WORKERS; w++)
+		atomic_store(&world.shared.workers[w]->pulse.away, 0);
+	settle();
+	end();
+}
+
 int main(void)
 {
 	static const struct flx_test tests[] = {
 		FLX_TEST(test_sched_carries_out_an_order),
+		FLX_TEST(test_sched_relieves_workers_of_long_turns),
+		FLX_TEST(test_sched_does_not_count_what_it_saw_before),
+		FLX_TEST(test_sched_lets_an_order_wake_a_worker_for_a_while),
+		FLX_TEST(test_sched_sees_loads_in_every_mode),
 		FLX_TEST(test_sched_evens_out_when_it_may),
 		FLX_TEST(test_sched_leaves_pinned_slices_alone),
 		FLX_TEST(test_sched_uses_as_many_workers_as_the_load_asks_for),

@@ -109,7 +109,7 @@ void flx_world_poll(struct flx_world *world, uint32_t index, const struct flx_el
 	FLX_VERIFY(count <= FLX_BATCH);
 	memcpy(elems, found, count * sizeof(*elems));
 	worker->rx[0].counts.received += count;
-	worker->rx[0].counts.shorts += count < FLX_BATCH;
+	worker->rx[0].counts.empties += !count;
 	worker->stats->port[0].received += count;
 	flx_purse_spend(&worker->purse, count);
 	flx_worker_admit(worker, 0, elems, count);
