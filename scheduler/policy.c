@@ -120,15 +120,13 @@ static void use(struct flx_policy_draft *draft, const int32_t *ppm)
 		draft->plan->before_ppm[w] = draft->plan->after_ppm[w] = ppm[w];
 }
 
-/* Whether some worker is so full that it matters who owns what, or relief is not long ago. */
+/* Whether some worker is so full that it matters who owns what. */
 static bool any_hot(const struct flx_policy_draft *draft)
 {
-	if (draft->view->alert)
-		return true;
 	for (uint64_t left = draft->active; left; left &= left - 1) {
 		uint32_t w = worker_first(left);
 
-		if (draft->quick_ppm[w] > ACT || draft->steady_ppm[w] > ACT ||
+		if (draft->quick_ppm[w] > draft->act_ppm || draft->steady_ppm[w] > draft->act_ppm ||
 		    draft->view->workers[w].goes_on)
 			return true;
 	}
@@ -229,6 +227,7 @@ void flx_policy_decide(struct flx_policy_plan *plan, const struct flx_policy_vie
 	memset(plan, 0, sizeof(*plan)); /* padding too: plans are compared */
 	plan->add = plan->park = FLX_POLICY_NONE;
 	plan->elephant = FLX_POLICY_NONE;
+	draft.act_ppm = view->alert ? 0 : ACT;
 	see_workers(&draft);
 	hot = any_hot(&draft);
 	if (hot || draft.leaving)

@@ -20,8 +20,8 @@
  *  6. Park a worker when the others could carry all, at 55 % on average.
  *
  * A relief of 50 points and more is an *alarm*: load has changed, and what it leaves uneven is less likely
- * noise. For 60 ms all is alert: 25 points in one tick are far, loads settle sooner, and what has begun
- * above 70 % is finished below.
+ * noise. For 60 ms all is alert: 25 points in one tick are far, loads settle sooner, and 70 % need not be
+ * reached.
  *
  * Even means even: sources and targets meet at the mean of the workers concerned. A target is
  * therefore never filled beyond the mean, but for a slice that is larger than what it lacks; it

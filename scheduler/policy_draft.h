@@ -38,6 +38,7 @@ struct flx_policy_draft {
 	uint64_t active;
 	uint64_t steady;  /* of these: steady_ppm counts */
 	uint64_t settled; /* of these: for small differences too */
+	int32_t act_ppm;  /* what a source has at least: ACT, or nothing while alert */
 	uint64_t sources; /* which may give for their loads; those that go on may in any case */
 	uint64_t leaving;
 	/* Demand with pending moves counted as done: now, and on average. */

@@ -112,11 +112,10 @@ static bool is_source(const struct flx_policy_draft *draft, uint32_t worker, uin
 {
 	const int32_t *after = draft->plan->after_ppm;
 	int32_t difference = after[worker] - after[flx_policy_coldest(draft, targets)];
-	int32_t act_ppm = draft->view->alert ? 0 : ACT;
 
 	if (draft->view->workers[worker].goes_on && difference > END)
 		return true;
-	return draft->sources & worker_bit(worker) && after[worker] > act_ppm &&
+	return draft->sources & worker_bit(worker) && after[worker] > draft->act_ppm &&
 	       difference > begin_ppm;
 }
 
