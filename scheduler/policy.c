@@ -7,17 +7,18 @@
 
 /*
  * A difference that is acted upon at once, when it was the lesser at least a tick before; while alert the
- * lesser is enough.
- * Less, and noise moves slices: a worker that loses its CPU for some milliseconds, and makes up for it;
+ * lesser is enough. Less, and noise moves slices: a worker that loses its CPU for some milliseconds, and makes up for it;
  * more, and a worker that is swamped waits for its mean.
  */
 #define URGENT	     POINTS(35)
 #define URGENT_ALERT POINTS(25)
 /*
- * A difference that is acted upon by steady loads; these must have settled, but while alert. Less, and
- * slices move for what nobody feels; more, and one worker's queue is twice the other's.
+ * A difference that is acted upon by loads that have settled, or while alert by steady ones: what must be
+ * less than 10 points in the end must not be left at 10. Less, and slices move for what nobody feels;
+ * more, and one worker's queue is twice the other's.
  */
-#define IMBALANCE POINTS(10)
+#define IMBALANCE	POINTS(10)
+#define IMBALANCE_ALERT POINTS(8)
 /*
  * Busy for this share of the time is all the time, as measured. Lower, and growth, which is noise
  * where no queue stands, is taken for load; higher, and a full worker passes for one that has room.
@@ -212,7 +213,8 @@ static void balance(struct flx_policy_draft *draft, bool hot)
 	/* Who could give nothing to somebody far below need not be asked again. */
 	draft->served = draft->stuck;
 	if (hot)
-		flx_policy_level(draft, alert ? draft->steady : draft->settled, IMBALANCE);
+		flx_policy_level(draft, alert ? draft->steady : draft->settled,
+				 alert ? IMBALANCE_ALERT : IMBALANCE);
 	note_moves(draft, 0, FLX_POLICY_TUNES);
 }
 

@@ -14,10 +14,10 @@
 #include "scheduler/policy.h"
 
 /*
- * Ticks before the mean counts. Fewer, and noise of 5 % in two workers looks like a difference of some
- * points; more, and what an urgent move has left uneven is so still after 20 ms.
+ * Ticks before the mean counts. Fewer, and noise of 5 % in two workers looks like a difference that is to be
+ * mended, and never ends; more, and what an urgent move has left uneven is so still after 20 ms.
  */
-#define FLX_STEADY_TICKS 3
+#define FLX_STEADY_TICKS 5
 /*
  * Ticks before a small difference counts. Fewer, and a hypervisor that gives one worker less for some
  * ten milliseconds makes moves, each of which begins the mean anew; more, and what nobody feels much is

@@ -109,7 +109,7 @@ static void test_steady_is_the_mean_of_what_came_since_the_reset(void)
 	}
 	CU_ASSERT_TRUE(flx_steady_counts(&steady));
 	CU_ASSERT_FALSE(flx_steady_settled(&steady));
-	CU_ASSERT_EQUAL(steady.mean_ppm, 783334);
+	CU_ASSERT_EQUAL(steady.mean_ppm, 790000);
 	CU_ASSERT_EQUAL(flx_steady_before(&steady), 850000);
 	for (uint32_t i = FLX_STEADY_TICKS; i < FLX_STEADY_SETTLED; i++) {
 		CU_ASSERT_FALSE(flx_steady_settled(&steady));
