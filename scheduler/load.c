@@ -128,12 +128,14 @@ static void forget_slices(struct flx_load *load)
 /* Slices of a window that was begun with measuring are published; then it is decided anew. */
 static void measure(struct flx_load *load, uint32_t busy_ppm, uint64_t window_tsc)
 {
+	bool asked = atomic_load_explicit(&load->asked, memory_order_relaxed);
+
 	if (load->measures)
 		publish_slices(load, window_tsc);
-	if (load->measures && busy_ppm < FLX_LOAD_MEASURE_LESS) {
+	if (load->measures && busy_ppm < FLX_LOAD_MEASURE_LESS && !asked) {
 		load->measures = false;
 		forget_slices(load);
-	} else if (!load->measures && busy_ppm >= FLX_LOAD_MEASURE) {
+	} else if (!load->measures && (busy_ppm >= FLX_LOAD_MEASURE || asked)) {
 		load->measures = true;
 	}
 }

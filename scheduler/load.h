@@ -59,6 +59,8 @@ struct flx_load {
 	_Atomic uint32_t oldest_us;
 	_Atomic uint32_t measured;   /* windows in a row of which slices were measured; 0: none */
 	_Atomic uint64_t closed_tsc; /* when the last window was */
+	_Atomic bool
+		asked; /* written by the control thread: measure slices, however little there is */
 	struct flx_load_slices *slices; /* by group; published with the window, if measured */
 
 	/* The worker's. */

@@ -283,7 +283,7 @@ static uint32_t interval_us(const struct flx_sched *sched)
 {
 	bool all_away = true;
 
-	if (flx_migrate_under_way(sched->migrate) || sched->order.under_way)
+	if (flx_migrate_under_way(sched->migrate) || sched->order.under_way || sched->view.alert)
 		return FLX_SCHED_TICK_US;
 	for (uint32_t w = 0; w < sched->worker_count; w++) {
 		if (sched->rows[w].load_ppm > CALM_PPM ||
@@ -292,6 +292,20 @@ static uint32_t interval_us(const struct flx_sched *sched)
 		all_away &= flx_sched_away(sched, w);
 	}
 	return all_away ? FLX_SCHED_TICK_ASLEEP_US : FLX_SCHED_TICK_CALM_US;
+}
+
+/* While alert loads are evened out that are too small to be measured else. */
+static void ask_for_slices(const struct flx_sched *sched, uint64_t now_us)
+{
+	bool wanted = sched->mode == FLX_SCHED_AUTO && now_us < sched->alert_until_us;
+
+	for (uint32_t w = 0; w < sched->worker_count; w++) {
+		_Atomic bool *asked = &sched->worker_conf[w].load->asked;
+
+		/* Its line is the worker's: written only when there is something to say. */
+		if (atomic_load_explicit(asked, memory_order_relaxed) != wanted)
+			atomic_store_explicit(asked, wanted, memory_order_relaxed);
+	}
 }
 
 uint32_t flx_sched_tick(struct flx_sched *sched, uint64_t now_tsc)
@@ -318,6 +332,7 @@ uint32_t flx_sched_tick(struct flx_sched *sched, uint64_t now_tsc)
 		change_workers(sched, now_us);
 		flx_reta_step(&sched->reta, sched->migrate, now_tsc, sched->tsc_hz);
 	}
+	ask_for_slices(sched, now_us);
 	sample(sched, now_us);
 	next_us = interval_us(sched);
 	flx_sched_unlock(sched);

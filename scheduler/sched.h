@@ -57,7 +57,7 @@ const char *flx_sched_mode_name(enum flx_sched_mode mode);
 
 /* What it has to know of a worker. */
 struct flx_sched_worker_conf {
-	const struct flx_load *load;
+	struct flx_load *load; /* of which `asked` is written */
 	const struct flx_pulse *pulse;
 	int16_t numa; /* -1: unknown */
 };

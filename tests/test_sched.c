@@ -530,6 +530,29 @@ static void test_sched_sees_loads_in_every_mode(void)
 	end();
 }
 
+/* What began far above 70 % is finished below, where slices are not measured else. */
+static void test_sched_asks_for_slices_while_alert(void)
+{
+	uint64_t slices;
+
+	begin(WORKERS, FLX_SCHED_AUTO);
+	busy_pct[0] = busy_pct[1] = busy_pct[2] = 30;
+	run(50);
+	CU_ASSERT_FALSE(atomic_load(&world.shared.workers[0]->load.asked));
+	busy_pct[0] = 95;
+	run(3);
+	CU_ASSERT_TRUE(sched.counts.slices > 0);
+	CU_ASSERT_TRUE(atomic_load(&world.shared.workers[0]->load.asked));
+	busy_pct[0] = 50;
+	slices = sched.counts.slices;
+	run(15);
+	CU_ASSERT_TRUE(sched.counts.slices > slices);
+	run(50);
+	CU_ASSERT_FALSE(atomic_load(&world.shared.workers[0]->load.asked));
+	settle();
+	end();
+}
+
 int main(void)
 {
 	static const struct flx_test tests[] = {
@@ -538,6 +561,7 @@ int main(void)
 		FLX_TEST(test_sched_does_not_count_what_it_saw_before),
 		FLX_TEST(test_sched_lets_an_order_wake_a_worker_for_a_while),
 		FLX_TEST(test_sched_sees_loads_in_every_mode),
+		FLX_TEST(test_sched_asks_for_slices_while_alert),
 		FLX_TEST(test_sched_evens_out_when_it_may),
 		FLX_TEST(test_sched_leaves_pinned_slices_alone),
 		FLX_TEST(test_sched_uses_as_many_workers_as_the_load_asks_for),

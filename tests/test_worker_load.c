@@ -187,6 +187,22 @@ static void test_worker_load_does_not_flap_between_the_two_bounds(void)
 	flx_load_fini(&load);
 }
 
+static void test_worker_load_measures_slices_while_asked_to(void)
+{
+	begin();
+	window(WINDOW, 100, 100, 0);
+	CU_ASSERT_FALSE(load.measures);
+	atomic_store(&load.asked, true);
+	for (uint32_t i = 0; i < 20; i++)
+		window(WINDOW, 100, 100, 0);
+	CU_ASSERT_EQUAL(atomic_load(&load.measured), 19);
+	atomic_store(&load.asked, false);
+	window(WINDOW, 100, 100, 0);
+	CU_ASSERT_FALSE(load.measures);
+	CU_ASSERT_EQUAL(atomic_load(&load.measured), 0);
+	flx_load_fini(&load);
+}
+
 int main(void)
 {
 	static const struct flx_test tests[] = {
@@ -196,6 +212,7 @@ int main(void)
 		FLX_TEST(test_worker_load_tells_by_how_much_the_backlog_grows),
 		FLX_TEST(test_worker_load_tells_the_age_of_the_oldest),
 		FLX_TEST(test_worker_load_measures_slices_only_while_busy),
+		FLX_TEST(test_worker_load_measures_slices_while_asked_to),
 		FLX_TEST(test_worker_load_does_not_flap_between_the_two_bounds),
 		{0},
 	};
