@@ -41,7 +41,7 @@ struct flx_lane {
 
 /*
  * flx_lane_init - a lane of @size elements (a power of two; the ring holds all of them)
- * @name: unique in the process
+ * @name: for who looks at the ring
  * @staging_pool: of the producing worker; staging's chunks come from it
  * 0, or -errno. Context: setup.
  */

@@ -7,7 +7,7 @@
 #include "fabric/worker.h"
 
 struct flx_workers_conf {
-	const char *name;      /* of the lanes' rings, unique in the process */
+	const char *name;      /* of the lanes' rings */
 	const int32_t *numa;   /* NUMA node of each worker; NULL: any */
 	uint32_t spread;       /* workers that slices are spread over, from the first; 0: all */
 	uint32_t lane_size;    /* elements, a power of two */

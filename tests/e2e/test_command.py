@@ -74,6 +74,13 @@ class Command(harness.TestCase):
                 self.assertNotIn("ledger", output)
                 self.assertEqual(left, [])
 
+    def test_as_many_workers_as_there_may_be_share_the_cpus(self):
+        status, output, left = run_and_trace("run", "counter", "--dev", "--workers", "64",
+                                             "--oversubscribe", "--duration", "1")
+        self.assertEqual(status, 0, output)
+        self.assertIn("unexplained 0", output)
+        self.assertEqual(left, [])
+
     def test_usage_is_shown_for_what_cannot_be_read(self):
         for arguments in ((), ("walk",), ("run",), ("run", "counter", "--no-such")):
             with self.subTest(arguments):
