@@ -390,7 +390,8 @@ static int check_together(struct flx_args *args)
 			  options->ip[options->port_count], options->ip_count, options->port_count);
 		return -EINVAL;
 	}
-	if (options->cpu_count && options->workers && options->workers != options->cpu_count) {
+	if (options->cpu_count && options->workers && options->workers != options->cpu_count &&
+	    !(options->oversubscribe && options->workers > options->cpu_count)) {
 		flx_error("--workers %u: --cpus lists %u; give one CPU for each, or only --cpus",
 			  options->workers, options->cpu_count);
 		return -EINVAL;

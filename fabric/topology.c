@@ -134,6 +134,14 @@ static void describe_node(char *text, size_t size, const struct candidate *row,
 		snprintf(text, size, "NUMA node unknown");
 }
 
+static void share(struct flx_placement *place, uint32_t cpu, uint32_t other)
+{
+	if (!place->shared)
+		snprintf(place->why, sizeof(place->why),
+			 "shares CPU %u with worker %u: oversubscribed", cpu, other);
+	place->shared = true;
+}
+
 static void describe(struct flx_plan *plan, uint32_t worker, const struct candidate *row,
 		     const struct candidates *all, const struct flx_plan_request *request)
 {
@@ -145,9 +153,8 @@ static void describe(struct flx_plan *plan, uint32_t worker, const struct candid
 		const struct candidate *other = candidate_find(all, plan->worker[before].cpu);
 
 		if (other->cpu == row->cpu) {
-			place->shared = plan->worker[before].shared = true;
-			snprintf(place->why, sizeof(place->why),
-				 "shares CPU %u with worker %u: oversubscribed", row->cpu, before);
+			share(place, row->cpu, before);
+			share(&plan->worker[before], row->cpu, worker);
 			return;
 		}
 		if (other->core == row->core) {
@@ -170,23 +177,25 @@ static void place(struct flx_plan *plan, uint32_t worker, const struct candidate
 }
 
 static int place_given(struct flx_plan *plan, const struct candidates *all,
-		       const struct flx_plan_request *request)
+		       const struct flx_plan_request *request, uint32_t count)
 {
-	for (uint32_t i = 0; i < request->cpu_count; i++) {
-		const struct candidate *row = candidate_find(all, request->cpus[i]);
+	for (uint32_t i = 0; i < count; i++) {
+		uint32_t cpu = request->cpus[i % request->cpu_count];
+		const struct candidate *row = candidate_find(all, cpu);
 
 		if (!row) {
 			flx_error(
 				"worker %u: CPU %u is not on this machine, or not allowed to this "
 				"process; /proc/self/status lists Cpus_allowed",
-				i, request->cpus[i]);
+				i, cpu);
 			return -EINVAL;
 		}
-		for (uint32_t before = 0; before < i; before++)
+		for (uint32_t before = 0; before < i && !request->oversubscribe; before++)
 			if (plan->worker[before].cpu == row->cpu) {
 				flx_error(
 					"CPU %u is given to workers %u and %u; a worker polls, so "
-					"each wants its own",
+					"each wants its own; ask for --oversubscribe to let them "
+					"share",
 					row->cpu, before, i);
 				return -EINVAL;
 			}
@@ -218,12 +227,15 @@ static uint32_t workers_wanted(const struct candidates *all, const struct flx_pl
 static int count_workers(uint32_t *count, const struct candidates *all,
 			 const struct flx_plan_request *request)
 {
-	if (request->cpus && request->workers != 0 && request->workers != request->cpu_count) {
+	bool shared = request->oversubscribe && request->workers > request->cpu_count;
+
+	if (request->cpus && request->workers != 0 && request->workers != request->cpu_count &&
+	    !shared) {
 		flx_error("%u workers but %u CPUs are given; give one CPU per worker",
 			  request->workers, request->cpu_count);
 		return -EINVAL;
 	}
-	*count = request->cpus ? request->cpu_count : request->workers;
+	*count = request->cpus && !shared ? request->cpu_count : request->workers;
 	if (*count == 0)
 		*count = workers_wanted(all, request);
 	if (*count > FLX_WORKERS_MAX) {
@@ -279,7 +291,7 @@ int flx_plan_make(struct flx_plan *plan, hwloc_topology_t topology,
 	if (error)
 		goto out;
 	if (request->cpus)
-		error = place_given(plan, &all, request);
+		error = place_given(plan, &all, request, count);
 	else
 		for (uint32_t i = 0; i < count; i++)
 			place(plan, i, &all.row[i % all.count], &all, request);

@@ -146,6 +146,30 @@ static void test_plan_takes_given_cpus_or_names_the_fault(void)
 	hwloc_topology_destroy(topology);
 }
 
+static void test_plan_lets_workers_share_the_cpus_given_when_asked_to(void)
+{
+	static const uint32_t cpus[] = {2, 1, 2};
+	hwloc_topology_t topology = machine(TWO_NODES, "0-3");
+	struct flx_plan_request request = {.cpus = cpus, .cpu_count = 3, .oversubscribe = true};
+	struct flx_plan plan;
+
+	CU_ASSERT_EQUAL(flx_plan_make(&plan, topology, &request), 0);
+	CU_ASSERT_EQUAL(plan.worker_count, 3);
+	CU_ASSERT_STRING_EQUAL(plan.worker[0].why, "shares CPU 2 with worker 2: oversubscribed");
+	CU_ASSERT_STRING_EQUAL(plan.worker[2].why, "shares CPU 2 with worker 0: oversubscribed");
+	CU_ASSERT_TRUE(plan.worker[0].shared && !plan.worker[1].shared && plan.worker[2].shared);
+	/* More workers than CPUs: over and over. */
+	request.cpu_count = 2;
+	request.workers = 5;
+	CU_ASSERT_EQUAL(flx_plan_make(&plan, topology, &request), 0);
+	CU_ASSERT_EQUAL(plan.worker_count, 5);
+	CU_ASSERT_EQUAL(plan.worker[3].cpu, 1);
+	CU_ASSERT_EQUAL(plan.worker[4].cpu, 2);
+	request.workers = 1;
+	CU_ASSERT_EQUAL(flx_plan_make(&plan, topology, &request), -EINVAL);
+	hwloc_topology_destroy(topology);
+}
+
 static void test_plan_refuses_more_workers_than_cpus(void)
 {
 	hwloc_topology_t topology = machine(TWO_CPUS, "");
@@ -192,6 +216,7 @@ int main(void)
 		FLX_TEST(test_plan_places_workers_as_the_table_says),
 		FLX_TEST(test_plan_serves_the_nodes_of_two_ports_in_turn),
 		FLX_TEST(test_plan_takes_given_cpus_or_names_the_fault),
+		FLX_TEST(test_plan_lets_workers_share_the_cpus_given_when_asked_to),
 		FLX_TEST(test_plan_refuses_more_workers_than_cpus),
 		FLX_TEST(test_plan_keeps_to_the_affinity_of_the_process),
 		{0},
