@@ -19,6 +19,9 @@
  */
 #define PARK POINTS(55)
 
+/* Loads as far apart are alike. Less is noise; more, and work is moved for the sake of idle slices. */
+#define ALIKE POINTS(2)
+
 static uint32_t count_active(const struct flx_policy_view *view)
 {
 	uint32_t count = 0;
@@ -121,6 +124,32 @@ static bool fits_into_fewer(const struct flx_policy_draft *draft)
 	return sum(draft->active, draft->steady_ppm) < (int64_t)PARK * others;
 }
 
+static uint32_t count_slices(const struct flx_policy_view *view, uint32_t worker)
+{
+	uint32_t count = 0;
+
+	for (uint32_t g = 0; g < view->group_count; g++)
+		for (uint32_t i = 0; i < view->groups[g].count; i++)
+			count += view->slices[view->groups[g].first + i].owner == worker;
+	return count;
+}
+
+/* Of those that have about as little to do as the coldest, who has least to give away. */
+static uint32_t choose_parked(const struct flx_policy_draft *draft, uint64_t set)
+{
+	uint32_t chosen = flx_policy_coldest(draft, set);
+	int32_t most_ppm = draft->plan->after_ppm[chosen] + ALIKE;
+
+	for (uint64_t left = set; left; left &= left - 1) {
+		uint32_t w = worker_first(left);
+
+		if (draft->plan->after_ppm[w] <= most_ppm &&
+		    count_slices(draft->view, w) < count_slices(draft->view, chosen))
+			chosen = w;
+	}
+	return chosen;
+}
+
 bool flx_policy_park(struct flx_policy_draft *draft)
 {
 	uint32_t count = count_active(draft->view);
@@ -133,7 +162,7 @@ bool flx_policy_park(struct flx_policy_draft *draft)
 	set = draft->active & ~pinned(draft->view);
 	if (!set)
 		return false;
-	draft->plan->park = (int32_t)flx_policy_coldest(draft, set);
+	draft->plan->park = (int32_t)choose_parked(draft, set);
 	flx_policy_judge(draft, FLX_POLICY_PARKS, (uint32_t)draft->plan->park,
 			 (uint32_t)draft->plan->park);
 	return true;

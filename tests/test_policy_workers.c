@@ -116,6 +116,23 @@ static void test_policy_parks_a_worker_when_the_others_have_room(void)
 	}
 }
 
+/* Of those with as little to do, who owns least: what somebody has just sent to one is not sent on. */
+static void test_policy_parks_who_has_least_to_give_away(void)
+{
+	static const int32_t pct[] = {1, 2, 30};
+
+	init_some(3, 3, pct);
+	for (uint32_t i = 0; i < COUNT(made.slices); i++)
+		if (made.slices[i].owner == 1 && i % VIEW_SLICES % 8)
+			made.slices[i].owner = 0;
+	view_decide(&made);
+	CU_ASSERT_EQUAL(made.plan.park, 1);
+	/* But not for the sake of slices that are idle. */
+	view_set(&made, 1, 4);
+	view_decide(&made);
+	CU_ASSERT_EQUAL(made.plan.park, 0);
+}
+
 static void test_policy_parks_nobody_when_something_speaks_against_it(void)
 {
 	static const int32_t pct[] = {20, 10, 30};
@@ -333,6 +350,7 @@ int main(void)
 		FLX_TEST(test_policy_adds_a_worker_when_all_are_above),
 		FLX_TEST(test_policy_chooses_whom_to_add),
 		FLX_TEST(test_policy_parks_a_worker_when_the_others_have_room),
+		FLX_TEST(test_policy_parks_who_has_least_to_give_away),
 		FLX_TEST(test_policy_parks_nobody_when_something_speaks_against_it),
 		FLX_TEST(test_policy_empties_a_worker_that_leaves),
 		FLX_TEST(test_policy_empties_a_worker_with_full_moves),
