@@ -279,11 +279,12 @@ static void sample(struct flx_sched *sched, uint64_t now_us)
 		sample->busy_permille[w] = (uint16_t)(sched->rows[w].load_ppm / 1000);
 }
 
-static uint32_t interval_us(const struct flx_sched *sched)
+static uint32_t interval_us(const struct flx_sched *sched, uint64_t now_us)
 {
 	bool all_away = true;
 
-	if (flx_migrate_under_way(sched->migrate) || sched->order.under_way || sched->view.alert)
+	if (flx_migrate_under_way(sched->migrate) || sched->order.under_way ||
+	    now_us < sched->alert_until_us)
 		return FLX_SCHED_TICK_US;
 	for (uint32_t w = 0; w < sched->worker_count; w++) {
 		if (sched->rows[w].load_ppm > CALM_PPM ||
@@ -334,7 +335,7 @@ uint32_t flx_sched_tick(struct flx_sched *sched, uint64_t now_tsc)
 	}
 	ask_for_slices(sched, now_us);
 	sample(sched, now_us);
-	next_us = interval_us(sched);
+	next_us = interval_us(sched, now_us);
 	flx_sched_unlock(sched);
 	return next_us;
 }

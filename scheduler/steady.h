@@ -29,6 +29,7 @@
  * is seen late.
  */
 #define FLX_STEADY_MEMORY 64
+
 struct flx_steady {
 	int32_t mean_ppm;
 	int32_t last_ppm[2]; /* of the last tick and the one before */

@@ -547,7 +547,10 @@ static void test_sched_asks_for_slices_while_alert(void)
 	slices = sched.counts.slices;
 	run(15);
 	CU_ASSERT_TRUE(sched.counts.slices > slices);
+	/* Whatever the mode is by then, it ends. */
+	sched.mode = FLX_SCHED_OFF;
 	run(50);
+	CU_ASSERT_EQUAL(flx_sched_tick(&sched, now_tsc), FLX_SCHED_TICK_CALM_US);
 	CU_ASSERT_FALSE(atomic_load(&world.shared.workers[0]->load.asked));
 	settle();
 	end();
