@@ -103,6 +103,11 @@ class Command(harness.TestCase):
         self.assertEqual(done.returncode, 1, done.stdout)
         self.assertIn("no-such0", done.stdout)
 
+    def test_a_start_that_fails_leaves_nothing(self):
+        status, output, left = run_and_trace("run", "counter", "--dev", "--port", "vdev:foo")
+        self.assertEqual(status, 1, output)
+        self.assertEqual(left, [])
+
     def test_a_ring_port_runs_for_anybody(self):
         with harness.Fabric("counter", "--dev", "--port", "ring", "--ip", "198.18.0.1/24",
                             "--duration", "2.5") as fabric:
