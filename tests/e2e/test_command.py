@@ -82,6 +82,7 @@ class Command(harness.TestCase):
     def test_version_and_help_exit_0(self):
         self.assertRegex(run(FLX, "--version").stdout, r"^flx \d+\.\d+\.\d+ \(DPDK \d+\.\d+")
         self.assertRegex(run(FLX, "--help").stdout, r"(?m)^usage: flx")
+        self.assertEqual(run(FLX, "-h").stdout, run(FLX, "help").stdout)
         self.assertIn("--workers", run(FLX, "run", "--help").stdout)
 
     def test_check_prints_the_plan_and_touches_nothing(self):
