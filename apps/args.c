@@ -212,7 +212,8 @@ static const struct row rows[] = {
 	 "MAX",
 	 0, parse_workers, 0, 0, 0},
 	{"sched", "MODE", "auto, observe or off",
-	 "move slices where there is capacity, only say what would move, or neither (auto)", 0,
+	 "auto, observe or off: move slices where there is capacity, only say what would move, or "
+	 "neither (auto)", 0,
 	 parse_sched, 0, 0, 0},
 	{"cpus", "LIST", "CPU numbers and ranges such as 2,4-7, 64 in all at most",
 	 "the workers' CPUs, in order, such as 2,4-7", 0, parse_cpus, 0, 0, 0},
@@ -293,8 +294,11 @@ static int take_option(struct flx_args *args, const char *option, char *const **
 		flx_error("--%s: no value; give %s", row->name, row->give);
 		return -EINVAL;
 	}
-	why = args->given & bit_of(row) && !(row->flags & REPEATS) ? "given twice"
-								   : row->parse(args, row, value);
+	if (args->given & bit_of(row) && !(row->flags & REPEATS)) {
+		flx_error("--%s: given twice; give it once", row->name);
+		return -EINVAL;
+	}
+	why = row->parse(args, row, value);
 	if (why)
 		flx_error("--%s %s: %s; give %s", row->name, value, why, row->give);
 	args->given |= bit_of(row);

@@ -90,6 +90,12 @@ static const char *read_key(const char *text, uint8_t *key, uint32_t size)
 	return flx_value_hex(text, key, size);
 }
 
+void flx_context_text_missing(const struct flx_contents_type *type, const char *text, char *why)
+{
+	snprintf(why, FLX_CONTEXT_TEXT_WHY_MAX, "%s%s%.84s: there is no context%s", type->name,
+		 text ? " " : "", text ? text : "", text ? " of that key" : "");
+}
+
 bool flx_context_text_key(const struct flx_contents_type *type, const char *text, uint8_t *key,
 			  char *why)
 {
@@ -104,9 +110,9 @@ bool flx_context_text_key(const struct flx_contents_type *type, const char *text
 			 text);
 	else
 		snprintf(why, FLX_CONTEXT_TEXT_WHY_MAX,
-			 "%s %.84s: %s; give a key of %u bytes as %u hexadecimal digits%s, or "
+			 "%s%s%.84s: %s; give a key of %u bytes as %u hexadecimal digits%s, or "
 			 "text:TEXT",
-			 type->name, text ? text : "", cause, size, 2 * size,
+			 type->name, text ? " " : "", text ? text : "", cause, size, 2 * size,
 			 size == 4 ? ", an IPv4 address" : "");
 	return false;
 }

@@ -26,6 +26,9 @@ uint32_t flx_context_text_line_max(const struct flx_contents_type *type);
 void flx_context_text_value(FILE *out, const struct flx_contents_type *type,
 			    const uint8_t *context);
 
+/* Into @why, FLX_CONTEXT_TEXT_WHY_MAX bytes: that there is none at the key @text (NULL: none given). */
+void flx_context_text_missing(const struct flx_contents_type *type, const char *text, char *why);
+
 /*
  * flx_context_text_key - read the key of a context of @type
  * @text: hexadecimal digits; text:TEXT, filled up with zeroes; of four bytes, an IPv4 address too.

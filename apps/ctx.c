@@ -119,7 +119,10 @@ static int get(const struct words *words, struct flx_contents *contents)
 	}
 	found = flx_contents_find(contents, key);
 	if (found <= 0) {
-		end_look(words, contents, found);
+		if (end_look(words, contents, found) == FLX_EXIT_OK) {
+			flx_context_text_missing(type, words->operand[1], why);
+			flx_error("%s", why);
+		}
 		return FLX_EXIT_FAILED;
 	}
 	flx_context_text_value(stdout, type, contents->context);

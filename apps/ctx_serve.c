@@ -71,8 +71,10 @@ static int get(struct flx_store *store, const char *const *operands, struct flx_
 	urcu_qsbr_register_thread();
 	found = flx_context_get(store->type[index], key, flx_store_tick(store, rte_rdtsc()), &copy);
 	urcu_qsbr_unregister_thread();
-	if (!found)
-		return flx_answer_refuse(answer, -ENOENT, "%s", "");
+	if (!found) {
+		flx_context_text_missing(&type, operands[1], why);
+		return flx_answer_refuse(answer, -ENOENT, "%s", why);
+	}
 	flx_context_text_value(answer->out, &type, copy.context);
 	return 0;
 }

@@ -37,6 +37,7 @@ static const struct command commands[] = {
 	{"ctx", NULL, run_ctx, NULL}, /* what is without text here has some in commands.c */
 	{"help", NULL, run_help, NULL},
 	{"--help", "print this", run_help, NULL},
+	{"-h", NULL, run_help, NULL},
 	{"--version", "print the version", run_version, NULL},
 };
 

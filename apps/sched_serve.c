@@ -92,13 +92,16 @@ static void print_move(const struct flx_sched *sched, const struct flx_history_m
 
 	fprintf(out, "%8.3f s ago  ", (double)(now_us - move->ended_us) / 1e6);
 	if (buckets)
-		fprintf(out, "port %u: %u bucket%s from %u on", move->of, move->count,
-			move->count == 1 ? "" : "s", move->first);
+		fprintf(out, "port %u: ", move->of);
 	else
-		fprintf(out, "%s: %u slice%s from %u on", sched->registry->group[move->of].name,
-			move->count, move->count == 1 ? "" : "s", move->first);
-	fprintf(out, ", %s %u -> %u, in %" PRIu64 " us", buckets ? "queue" : "worker", move->from,
-		move->to, move->ended_us - move->begun_us);
+		fprintf(out, "%s: ", sched->registry->group[move->of].name);
+	/* Those of a move need not be neighbours. */
+	fprintf(out, "%u %s%s, ", move->count, buckets ? "bucket" : "slice",
+		move->count == 1 ? "" : "s");
+	fprintf(out, "%s%u, %s %u -> %u, in %" PRIu64 " us",
+		move->count == 1 ? "number " : "the first is ", move->first,
+		buckets ? "queue" : "worker", move->from, move->to,
+		move->ended_us - move->begun_us);
 	if (move->parked)
 		fprintf(out, ", %" PRIu32 " messages waited up to %" PRIu32 " us", move->parked,
 			move->pause_us);
@@ -116,6 +119,8 @@ static int print_history(struct flx_sched *sched, const char *number, struct flx
 					 FLX_HISTORY_MOVES);
 	if (sched->history.move_count - first > wanted)
 		first = sched->history.move_count - wanted;
+	if (first == sched->history.move_count)
+		fprintf(answer->out, "no moves yet\n");
 	for (; first < sched->history.move_count; first++)
 		print_move(sched, flx_history_move(&sched->history, first), now_us, answer->out);
 	return 0;
@@ -335,7 +340,7 @@ static int order(struct flx_sched *sched, const struct flx_request *request, str
 
 	if (request->count != 3)
 		return flx_answer_refuse(answer, -EINVAL,
-					 "%s; give GROUP[:SLICES] and the number of a worker",
+					 "move: %s; give GROUP[:SLICES] and the number of a worker",
 					 request->count < 3 ? "too little" : "one too many");
 	rc = choose(sched, request->word[1], chosen, answer);
 	if (rc)
@@ -387,8 +392,8 @@ int flx_sched_serve_pin(struct flx_sched *sched, const struct flx_request *reque
 	int rc;
 
 	if (request->count != 2)
-		return flx_answer_refuse(answer, -EINVAL, "%s; give GROUP[:SLICES]",
-					 request->count < 2 ? "too little" : "one too many");
+		return flx_answer_refuse(answer, -EINVAL, "%s: %s; give GROUP[:SLICES]",
+					 request->word[0], request->count < 2 ? "too little" : "one too many");
 	flx_sched_lock(sched);
 	rc = choose(sched, request->word[1], &chosen, answer);
 	changed = rc ? 0 : flx_sched_pin(sched, chosen.group, chosen.wanted, pin);

@@ -2,30 +2,56 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # idle.sh - what flx takes of a CPU while nothing comes, and how soon it answers what then comes.
 #
-#	unshare --net --mount perf/idle.sh [--port KIND] [--runs N] [--count N] [--check]
+#	unshare --net --mount perf/idle.sh [--port af_packet|af_xdp] [--runs N] [--count N] [--check]
 #
-# Runs `flx run counter` on a port of a veth pair, in namespaces of its own; KIND: af_packet, or
-# af_xdp. idle.cpu is of the whole process, over 5 s, N times (5). idle.wake_us is from the first
-# datagram after 100 ms of silence to its answer, at p99 of N such pauses (1,000), beside that of a
-# process that sleeps in the kernel for its datagrams, on the same CPU: where CPUs are virtual, both
-# wait for the hypervisor. The client is in the kernel, on another CPU where there is one.
-# With --check the exit status is 1 when a bound is missed.
+# Runs `flx run counter` on a port of a veth pair, in namespaces of its own. idle.cpu is of the whole
+# process, over 5 s, N times (5). idle.wake_us is from the first datagram after 100 ms of silence to
+# its answer, at p99 of N such pauses (1,000), beside that of a process that sleeps in the kernel for
+# its datagrams, on the same CPU: where CPUs are virtual, both wait for the hypervisor. The client is
+# in the kernel, on another CPU where there is one. Exit status: 0; 1 it failed, or with --check a
+# bound was missed; 2 wrong usage.
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
 
 port_kind=af_packet runs=5 count=1000 check=
 must_cpu=5 must_wake=200
+usage() { sed -n 's/^#\t/usage: /p' "$0"; }
+refuse() {
+	echo "idle: $*" >&2
+	usage >&2
+	exit 2
+}
 while [ $# -gt 0 ]; do
 	case $1 in
-	--port) port_kind=${2-} && shift 2 ;;
-	--runs) runs=${2-} && shift 2 ;;
-	--count) count=${2-} && shift 2 ;;
-	--check) check=1 && shift ;;
-	*) runs= && break ;;
+	--port | --runs | --count) [ $# -gt 1 ] || refuse "$1: no value; give one behind it" ;;
 	esac
+	case $1 in
+	--port) port_kind=$2 && shift ;;
+	--runs) runs=$2 && shift ;;
+	--count) count=$2 && shift ;;
+	--check) check=1 ;;
+	--help) usage && exit 0 ;;
+	*) refuse "$1: no such argument" ;;
+	esac
+	shift
 done
-[[ $port_kind =~ ^af_(packet|xdp)$ && $runs =~ ^[1-9][0-9]*$ && $count =~ ^[1-9][0-9]*$ ]] || {
-	sed -n 's/^#\t/usage: /p' "$0" >&2
+[[ $port_kind =~ ^af_(packet|xdp)$ ]] || refuse "--port $port_kind: give af_packet or af_xdp"
+[[ $runs =~ ^[1-9][0-9]*$ ]] || refuse "--runs $runs: give a number of 1 or more"
+[[ $count =~ ^[1-9][0-9]*$ ]] || refuse "--count $count: give a number of 1 or more"
+# It mounts over /run and /sys, and makes interfaces. Namespaces are its own where some process that
+# led to it has others; those of process 1 may not be readable, and nobody's are from a namespace of
+# users, where the network has its loopback and nothing else.
+has_own() {
+	local pid=$$ space
+	while pid=$(awk '/^PPid:/{print $2}' "/proc/$pid/status" 2>/dev/null) && [ "${pid:-0}" -gt 0 ]; do
+		space=$(readlink "/proc/$pid/ns/$1") || continue
+		[ "$space" = "$(readlink "/proc/self/ns/$1")" ] || return 0
+	done
+	[ "$(awk '{print $1, $2, $3}' /proc/self/uid_map)" != "0 0 4294967295" ] &&
+		[ "$(grep -c : /proc/net/dev)" -eq 1 ]
+}
+{ has_own mnt && has_own net; } || {
+	echo "idle: not in namespaces of its own; start it with unshare --net --mount perf/idle.sh" >&2
 	exit 2
 }
 

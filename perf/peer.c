@@ -19,6 +19,7 @@
 
 #include "context-store/arena.h"
 #include "fabric/base.h"
+#include "pmd-config/eal.h"
 
 #define VALUE_WORDS 8
 
@@ -277,6 +278,7 @@ int flx_peers_start(void)
 			     prefix};
 
 	snprintf(prefix, sizeof(prefix), "--file-prefix=ctx%d", getpid());
+	atexit(flx_eal_remove_dir);
 	if (rte_eal_init(sizeof(arguments) / sizeof(arguments[0]), arguments) >= 0)
 		return 0;
 	flx_error("bench_ctx: EAL does not start; see above");

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "fabric/base.h"
+#include "pmd-config/eal.h"
 
 /* Writes what @run returned and found, and ends the child. */
 static _Noreturn void be_child(int fd, int (*run)(const void *argument, void *found),
@@ -20,6 +21,7 @@ static _Noreturn void be_child(int fd, int (*run)(const void *argument, void *fo
 	bool told = write(fd, &rc, sizeof(rc)) == (ssize_t)sizeof(rc) &&
 		    write(fd, found, size) == (ssize_t)size;
 
+	flx_eal_remove_dir();
 	/* _exit: what the parent had buffered is the parent's to print. */
 	_exit(told ? 0 : 1);
 }

@@ -194,20 +194,26 @@ int flx_eal_start(const struct flx_eal_arguments *arguments)
 	rte_openlog_stream(stderr);
 	if (rte_eal_init(arguments->count, value) >= 0)
 		return 0;
+	/* Where it was started before, this is of the one that runs. */
+	if (rte_errno != EALREADY)
+		flx_eal_remove_dir();
 	flx_error("DPDK's environment does not start: %s; %s", rte_strerror(rte_errno),
 		  remedy(rte_errno));
 	return rte_errno > 0 ? -rte_errno : -EINVAL;
 }
 
+void flx_eal_remove_dir(void)
+{
+	const char *directory = rte_eal_get_runtime_dir();
+
+	if (directory && *directory)
+		(void)rmdir(directory);
+}
+
 void flx_eal_stop(void)
 {
-	char directory[256];
-
-	snprintf(directory, sizeof(directory), "%s", rte_eal_get_runtime_dir());
 	rte_eal_cleanup();
-	/* One run directory per process id would pile up; it goes only when nobody left a file in
-	 * it. */
-	(void)rmdir(directory);
+	flx_eal_remove_dir();
 }
 
 /* Free pages of one size as the kernel counts them. */

@@ -56,6 +56,13 @@ int flx_eal_start(const struct flx_eal_arguments *arguments);
 void flx_eal_stop(void);
 
 /*
+ * flx_eal_remove_dir - remove EAL's run directory, where nobody has left a file in it
+ * One per process id would pile up. After a start that failed and after flx_eal_stop it is gone
+ * already; this is for who calls rte_eal_init by itself. Fit for atexit.
+ */
+void flx_eal_remove_dir(void);
+
+/*
  * flx_eal_hugepages - free hugepages of this machine in MiB that this process may map, 0: none or
  * not allowed. Looks only.
  */

@@ -123,15 +123,18 @@ static void test_ctx_get_finds_a_context_by_its_key(void)
 	} rows[] = {
 		{"ctx get people 0100000000000000", "ok\n0200000000000000\nend\n"},
 		{"ctx get people 01:00:00:00:00:00:00:00", "ok\n0200000000000000\nend\n"},
-		{"ctx get people ffff000000000000", "error ENOENT\n"},
-		{"ctx get people text:%20", "error ENOENT\n"},
-		{"ctx get empty 0100000000000000", "error ENOENT\n"},
+		{"ctx get people ffff000000000000",
+		 "error ENOENT people ffff000000000000: there is no context of that key\n"},
+		{"ctx get people text:%20",
+		 "error ENOENT people text: : there is no context of that key\n"},
+		{"ctx get empty 0100000000000000",
+		 "error ENOENT empty 0100000000000000: there is no context of that key\n"},
 		{"ctx get single", "ok\n0100000000000000\nend\n"},
 		{"ctx get single 01", "error EINVAL single 01: it has one context, which has no "
 				      "key; give none\n"},
 		{"ctx get people 01", "error EINVAL people 01: too short; give a key of 8 bytes "
 				      "as 16 hexadecimal digits, or text:TEXT\n"},
-		{"ctx get people", "error EINVAL people : no key; give a key of 8 bytes as 16 "
+		{"ctx get people", "error EINVAL people: no key; give a key of 8 bytes as 16 "
 				   "hexadecimal digits, or text:TEXT\n"},
 		{"ctx get nobody 01",
 		 "error EINVAL nobody: no such type; give one that flx ctx count lists\n"},

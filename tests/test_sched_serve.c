@@ -125,9 +125,9 @@ static void test_sched_serve_refuses_what_it_does_not_understand(void)
 		{flx_sched_serve, "sched timeline 1 2",
 		 "error EINVAL 2: one too many; see flx help\n"},
 		{flx_sched_serve_move, "move keyed",
-		 "error EINVAL too little; give GROUP[:SLICES] and the number of a worker\n"},
+		 "error EINVAL move: too little; give GROUP[:SLICES] and the number of a worker\n"},
 		{flx_sched_serve_move, "move keyed 1 2",
-		 "error EINVAL one too many; give GROUP[:SLICES] and the number of a worker\n"},
+		 "error EINVAL move: one too many; give GROUP[:SLICES] and the number of a worker\n"},
 		{flx_sched_serve_move, "move keye 1",
 		 "error EINVAL keye: no such group; give one that flx check lists\n"},
 		{flx_sched_serve_move, "move local 1",
@@ -147,9 +147,9 @@ static void test_sched_serve_refuses_what_it_does_not_understand(void)
 		 "and ranges of slices below 512, such as 3,17-20\n"},
 		{flx_sched_serve_move, "move keyed 2",
 		 "error EINVAL 2: out of range; give a worker, 0..1\n"},
-		{flx_sched_serve_pin, "pin", "error EINVAL too little; give GROUP[:SLICES]\n"},
+		{flx_sched_serve_pin, "pin", "error EINVAL pin: too little; give GROUP[:SLICES]\n"},
 		{flx_sched_serve_pin, "pin a b",
-		 "error EINVAL one too many; give GROUP[:SLICES]\n"},
+		 "error EINVAL pin: one too many; give GROUP[:SLICES]\n"},
 	};
 
 	begin();

@@ -89,6 +89,7 @@ class Command(harness.TestCase):
     def test_version_and_help_exit_0(self):
         self.assertRegex(run(FLX, "--version").stdout, r"^flx \d+\.\d+\.\d+ \(DPDK \d+\.\d+")
         self.assertRegex(run(FLX, "--help").stdout, r"(?m)^usage: flx")
+        self.assertEqual(run(FLX, "-h").stdout, run(FLX, "help").stdout)
         self.assertIn("--workers", run(FLX, "run", "--help").stdout)
 
     def test_check_prints_the_plan_and_touches_nothing(self):
@@ -109,6 +110,11 @@ class Command(harness.TestCase):
                    "198.18.0.1/24", check=False)
         self.assertEqual(done.returncode, 1, done.stdout)
         self.assertIn("no-such0", done.stdout)
+
+    def test_a_start_that_fails_leaves_nothing(self):
+        status, output, left = run_and_trace("run", "counter", "--dev", "--port", "vdev:foo")
+        self.assertEqual(status, 1, output)
+        self.assertEqual(left, [])
 
     def test_a_ring_port_runs_for_anybody(self):
         with harness.Fabric("counter", "--dev", "--port", "ring", "--ip", "198.18.0.1/24",

@@ -85,7 +85,8 @@ class Ctx(harness.TestCase):
         context = found["c6120003"].to_bytes(8, "little").hex()
         for key in ("198.18.0.3", "c6120003", "c6:12:00:03"):
             self.assertEqual(ctx("get", *where, "network", key).splitlines()[0], context)
-        self.assertEqual(ctx("get", *where, "network", "198.18.0.99", status=1), "")
+        self.assertIn("network 198.18.0.99: there is no context of that key",
+                      ctx("get", *where, "network", "198.18.0.99", status=1))
         self.assertIn("4 bytes", ctx("get", *where, "network", "198.18.0", status=2))
         self.assertIn("4 bytes", ctx("get", *where, "network", status=2))
         self.assertIn("nothing", ctx("get", *where, "nothing", "1", status=2))

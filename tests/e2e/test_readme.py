@@ -22,6 +22,21 @@ from harness import BUILD, FLX, SOURCE, run
 README = (SOURCE / "README.md").read_text()
 BLOCK = re.compile(r"^```(\w+) test *(.*)\n((?:.*\n)*?)```$", re.MULTILINE)
 
+# What the source has, where git does not tell.
+NAMES = ("LICENSE", "README.md", "apps", "context-store", "fabric", "meson.build", "perf",
+         "pmd-config", "scheduler", "tests")
+
+
+def source_names():
+    """Files and folders of the source, and not what a reader of the page made beside them."""
+    try:
+        tracked = subprocess.run(["git", "ls-files"], cwd=SOURCE, text=True, check=True,
+                                 capture_output=True).stdout
+    except (OSError, subprocess.CalledProcessError):
+        tracked = ""
+    names = {path.split("/")[0] for path in tracked.splitlines()} or set(NAMES)
+    return sorted(name for name in names if not name.startswith("."))
+
 
 class Reader:
     """A newcomer in a directory that looks like the source, with build/ as the build to test."""
@@ -32,9 +47,8 @@ class Reader:
         self.background = None
         self.end = signal.SIGINT
         self.ledgers = 0
-        for path in SOURCE.iterdir():
-            if not path.name.startswith((".", "build")):
-                (self.folder / path.name).symlink_to(path)
+        for name in source_names():
+            (self.folder / name).symlink_to(SOURCE / name)
         (self.folder / "build").symlink_to(BUILD)
 
     def do(self, language, words, text):
@@ -83,6 +97,9 @@ class Reader:
 
 
 class Readme(harness.TestCase):
+    def test_names_of_the_source_are_known_without_git(self):
+        self.assertEqual(source_names(), list(NAMES))
+
     def test_commands_do_what_it_says(self):
         blocks = BLOCK.findall(README)
         self.assertGreater(len(blocks), 5)
