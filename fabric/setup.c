@@ -331,7 +331,10 @@ void flx_setup_print(const struct flx_setup *setup, const struct flx_registry *r
 
 		fprintf(out, "worker %u: CPU %u (%s)\n", w, placement->cpu, placement->why);
 	}
-	if (setup->workers_min < setup->plan.worker_count)
+	if (setup->workers_min + 1 == setup->plan.worker_count)
+		fprintf(out, "worker %u runs slices only when the load asks for it\n",
+			setup->workers_min);
+	else if (setup->workers_min < setup->plan.worker_count)
 		fprintf(out, "workers %u to %u run slices only when the load asks for it\n",
 			setup->workers_min, setup->plan.worker_count - 1);
 	fprintf(out, "control thread: CPU %s%s\n", setup->plan.housekeeping,
