@@ -12,6 +12,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include <urcu-qsbr.h>
@@ -21,7 +22,10 @@
 #include "tests/sim/sim.h"
 
 #define RUNS_DEFAULT 1000
-/* A run takes milliseconds, and a hundred times that under a sanitizer on a busy machine. */
+/*
+ * Of CPU time, so that a busy machine is no hang. A run takes milliseconds, and a hundred times that
+ * under a sanitizer.
+ */
 #define RUN_SECONDS_MAX 30
 
 static struct sim sim;
@@ -34,6 +38,14 @@ static void say_last_words(int signal_number)
 		_exit(2);
 	signal(signal_number, SIG_DFL);
 	raise(signal_number);
+}
+
+/* @seconds: 0: none. */
+static void limit(time_t seconds)
+{
+	const struct itimerval timer = {.it_value.tv_sec = seconds};
+
+	setitimer(ITIMER_PROF, &timer, NULL);
 }
 
 static void print_shape(void)
@@ -59,9 +71,9 @@ static bool run(uint64_t seed, bool verbose)
 		 "sim: seed %" PRIu64 " crashed or hangs; replay: sim --seed %" PRIu64
 		 " --verbose\n",
 		 seed, seed);
-	alarm(RUN_SECONDS_MAX);
+	limit(RUN_SECONDS_MAX);
 	good = sim_run(&sim, seed);
-	alarm(0);
+	limit(0);
 	if (verbose || !good)
 		print_shape();
 	if (!good)
@@ -109,7 +121,7 @@ int main(int argc, char **argv)
 		return EXIT_FAILURE;
 	signal(SIGABRT, say_last_words);
 	signal(SIGSEGV, say_last_words);
-	signal(SIGALRM, say_last_words);
+	signal(SIGPROF, say_last_words);
 	urcu_qsbr_register_thread();
 	for (size_t i = 0; !first && good && i < RTE_DIM(sim_seeds); i++)
 		good = run(sim_seeds[i], verbose);
