@@ -213,8 +213,8 @@ static const struct row rows[] = {
 	 0, parse_workers, 0, 0, 0},
 	{"sched", "MODE", "auto, observe or off",
 	 "auto, observe or off: move slices where there is capacity, only say what would move, or "
-	 "neither (auto)", 0,
-	 parse_sched, 0, 0, 0},
+	 "neither (auto)",
+	 0, parse_sched, 0, 0, 0},
 	{"cpus", "LIST", "CPU numbers and ranges such as 2,4-7, 64 in all at most",
 	 "the workers' CPUs, in order, such as 2,4-7", 0, parse_cpus, 0, 0, 0},
 	{"config", "FILE", "the path of a file", "options and settings, see below", NOT_FILE,

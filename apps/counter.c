@@ -95,7 +95,8 @@ static int set_key(const char *value)
 }
 
 static const struct flx_setting settings[] = {
-	{"key", "client|flow|all: a count per client address, per flow, or one for all (client)", set_key},
+	{"key", "client|flow|all: a count per client address, per flow, or one for all (client)",
+	 set_key},
 	{0},
 };
 

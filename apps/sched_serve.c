@@ -393,7 +393,8 @@ int flx_sched_serve_pin(struct flx_sched *sched, const struct flx_request *reque
 
 	if (request->count != 2)
 		return flx_answer_refuse(answer, -EINVAL, "%s: %s; give GROUP[:SLICES]",
-					 request->word[0], request->count < 2 ? "too little" : "one too many");
+					 request->word[0],
+					 request->count < 2 ? "too little" : "one too many");
 	flx_sched_lock(sched);
 	rc = choose(sched, request->word[1], &chosen, answer);
 	changed = rc ? 0 : flx_sched_pin(sched, chosen.group, chosen.wanted, pin);

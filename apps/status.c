@@ -32,7 +32,8 @@ void flx_status_print(FILE *out, const struct flx_ledger *before, const struct f
 	uint64_t refused = per_second(sum_refused(before), sum_refused(now), period_us);
 
 	if (now->stalled_workers) {
-		fprintf(out, "%8.1f s  %" PRIu32 " of %" PRIu32
+		fprintf(out,
+			"%8.1f s  %" PRIu32 " of %" PRIu32
 			" workers stalled; no figures without them\n",
 			(double)elapsed_us / 1e6, now->stalled_workers, now->worker_count);
 		fflush(out);

@@ -6,9 +6,9 @@
 #include <rte_common.h>
 
 /*
- * A difference that is acted upon at once, when it was the lesser at least a tick before; while alert the
- * lesser is enough. Less, and noise moves slices: a worker that loses its CPU for some milliseconds, and makes up for it;
- * more, and a worker that is swamped waits for its mean.
+ * A difference that is acted upon at once, when it was the lesser at least a tick before; while alert
+ * the lesser is enough. Less, and noise moves slices: a worker that loses its CPU for some
+ * milliseconds, and makes up for it; more, and a worker that is swamped waits for its mean.
  */
 #define URGENT	     POINTS(35)
 #define URGENT_ALERT POINTS(25)

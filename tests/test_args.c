@@ -154,11 +154,11 @@ static void test_args_say_what_is_wrong_and_what_is_right(void)
 		 "--workers 123456789-1: not two numbers; give 1..64, or two such numbers as in "
 		 "1-8"},
 		{{"a", "--sched", "on"}, "--sched on: no such mode; give auto, observe or off"},
-		{{"a", "--workers", "1", "--workers", "1"},
-		 "--workers: given twice; give it once"},
+		{{"a", "--workers", "1", "--workers", "1"}, "--workers: given twice; give it once"},
 		{{"a", "--dev", "--dev"}, "--dev: given twice; give it once"},
 		{{"a", "--cpus", "1;2"},
-		 "--cpus 1;2: not a list of numbers; give CPU numbers and ranges such as 2,4-7, 64 in "
+		 "--cpus 1;2: not a list of numbers; give CPU numbers and ranges such as 2,4-7, 64 "
+		 "in "
 		 "all at most"},
 		{{"a", "--cpus", "0-1", "--workers", "3"},
 		 "--workers 3: --cpus lists 2; give one CPU for each, or only --cpus"},

@@ -127,7 +127,8 @@ static void test_sched_serve_refuses_what_it_does_not_understand(void)
 		{flx_sched_serve_move, "move keyed",
 		 "error EINVAL move: too little; give GROUP[:SLICES] and the number of a worker\n"},
 		{flx_sched_serve_move, "move keyed 1 2",
-		 "error EINVAL move: one too many; give GROUP[:SLICES] and the number of a worker\n"},
+		 "error EINVAL move: one too many; give GROUP[:SLICES] and the number of a "
+		 "worker\n"},
 		{flx_sched_serve_move, "move keye 1",
 		 "error EINVAL keye: no such group; give one that flx check lists\n"},
 		{flx_sched_serve_move, "move local 1",

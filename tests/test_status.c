@@ -57,8 +57,10 @@ static void test_status_shows_trouble_only_when_there_is(void)
 static void test_status_shows_no_figures_that_lack_a_worker(void)
 {
 	before = (struct flx_ledger){.received = 1000, .worker_count = 2};
-	now = (struct flx_ledger){.received = 10, .unexplained = 5, .worker_count = 2, .stalled_workers = 1};
-	check_line(4000000, 1000000, "     4.0 s  1 of 2 workers stalled; no figures without them\n");
+	now = (struct flx_ledger){
+		.received = 10, .unexplained = 5, .worker_count = 2, .stalled_workers = 1};
+	check_line(4000000, 1000000,
+		   "     4.0 s  1 of 2 workers stalled; no figures without them\n");
 }
 
 int main(void)
