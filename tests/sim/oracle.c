@@ -312,6 +312,22 @@ void sim_oracle_undo(struct sim_oracle *oracle)
 
 /* ------------------------------------------------------------------------------------- handling */
 
+/*
+ * Whether the context is over for @worker, which has it now; or, when what it @found is a fresh one, was for
+ * one that had it before and is a tick ahead.
+ */
+static bool has_ended(const struct sim_oracle *oracle, uint32_t g, uint32_t key, uint32_t worker,
+		      uint64_t found)
+{
+	if (is_over(oracle, g, key, oracle->turn[worker].now))
+		return true;
+	for (uint32_t w = 0; w < oracle->workers; w++)
+		if (found == first_commits(&oracle->registry->group[g]) &&
+		    is_over(oracle, g, key, oracle->turn[w].now))
+			return true;
+	return false;
+}
+
 static void check_context(struct sim_oracle *oracle, uint32_t fluxion, uint32_t worker,
 			  const struct sim_token *token, const void *context)
 {
@@ -330,14 +346,14 @@ static void check_context(struct sim_oracle *oracle, uint32_t fluxion, uint32_t 
 	}
 	if (!context)
 		return;
+	memcpy(&begin, context, sizeof(begin));
 	commits = oracle->commits[g][key];
-	if (is_over(oracle, g, key, oracle->turn[worker].now)) {
+	if (has_ended(oracle, g, key, worker, begin.commits)) {
 		commits = first_commits(group);
 		/* Who only reads sees none, and does not end it. */
 		if (!entry->readonly)
 			end_context(oracle, g, key);
 	}
-	memcpy(&begin, context, sizeof(begin));
 	for (uint32_t i = sizeof(begin); i < group->context_size; i++)
 		wrong += bytes[i] != (uint8_t)commits;
 	if (begin.commits != commits || wrong || (commits % SIM_CONTEXT_FIRST && begin.key != key))
