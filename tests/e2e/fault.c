@@ -3,8 +3,10 @@
  * fault - an app that does what no handler may, each thing when it is asked for by its name, and
  * answers everything else.
  */
+#include <errno.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "fabric/base.h"
@@ -15,7 +17,15 @@
 
 static void stall(void)
 {
-	usleep(STALL_US);
+	struct timespec until;
+
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_nsec += STALL_US % 1000000 * 1000L;
+	until.tv_sec += STALL_US / 1000000 + until.tv_nsec / 1000000000;
+	until.tv_nsec %= 1000000000;
+	/* net_tap has a signal sent for each frame, which ends a sleep. */
+	while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL) == EINTR)
+		;
 }
 
 static void touch_nothing(void)
