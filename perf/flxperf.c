@@ -40,6 +40,9 @@ const struct flx_perf_scenario flx_perf_scenarios[] = {
 	{"sched", "how load is spread: after a shift, under hot keys, under an even load",
 	 flx_perf_sched, FLX_USES_DURATION, 60},
 	{"scale", "two workers and more against one", flx_perf_scale, FLX_USES_WORKERS, 0},
+	{"idle", "what an idle fabric takes, and how soon it wakes", flx_perf_idle, 0, 0},
+	{"wire", "echo over af_xdp on a veth pair, beside testpmd", flx_perf_wire,
+	 FLX_USES_DURATION, 2},
 	{0},
 };
 

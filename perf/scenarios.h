@@ -42,6 +42,7 @@ int flx_perf_move(const struct flx_perf *perf);	   /* move.*, beside dsw */
 int flx_perf_sched(const struct flx_perf *perf);   /* sched.* */
 int flx_perf_scale(const struct flx_perf *perf);   /* scale.N, oversubscribed */
 int flx_perf_idle(const struct flx_perf *perf);	   /* idle.* */
+int flx_perf_wire(const struct flx_perf *perf);	   /* wire.*, beside testpmd */
 int flx_perf_gen(const struct flx_perf *perf);	   /* gen.* */
 int flx_perf_search(const struct flx_perf *perf);  /* search.* */
 int flx_perf_latency(const struct flx_perf *perf); /* latency.* */
