@@ -114,9 +114,10 @@ enum order { LESS, LESS_EQUAL, MORE, MORE_EQUAL };
 
 static enum order read_order(struct reader *reader)
 {
-	bool less = *reader->at == '<';
-	bool equal;
+	bool less, equal;
 
+	skip_blanks(reader);
+	less = *reader->at == '<';
 	if (!less && *reader->at != '>') {
 		fail(reader, FLX_CLAIM_BAD, "<=, >=, < or > is wanted at", reader->at,
 		     strlen(reader->at));
