@@ -11,7 +11,7 @@
 #include "perf/figure.h"
 #include "tests/test.h"
 
-#define WORDS_MAX 12
+#define WORDS_MAX 20
 
 static int run_nothing(const struct flx_perf *perf)
 {
@@ -54,8 +54,10 @@ static int parse(struct flx_arguments *arguments, const char *line)
 		at += *at == '\'';
 		argv[argc++] = at;
 		at += strcspn(at, end);
-		while (*at && strchr("' ", *at))
+		if (*at)
 			*at++ = '\0';
+		while (*at == ' ')
+			at++;
 	}
 	return flx_arguments_parse(arguments, argc, argv);
 }
