@@ -39,6 +39,7 @@ static const struct {
 	{"skipped <= 4", FLX_CLAIM_UNKNOWN, "'skipped'"},
 	{"ring <= 4", FLX_CLAIM_UNKNOWN, "'ring'"},
 	{"4 >= 2 * nothing", FLX_CLAIM_UNKNOWN, "'nothing'"},
+	{"nothing <= ", FLX_CLAIM_BAD, "wanted at ''"},
 	{"", FLX_CLAIM_BAD, "wanted at ''"},
 	{"ring.spsc", FLX_CLAIM_BAD, "<="},
 	{"ring.spsc = 4", FLX_CLAIM_BAD, "'= 4'"},
