@@ -23,6 +23,7 @@
 #include "perf/preflight.h"
 #include "perf/results.h"
 #include "perf/sample.h"
+#include "pmd-config/eal.h"
 
 /* What a scenario gets to end by itself when it is interrupted. */
 #define GRACE_MS 3000
@@ -100,12 +101,19 @@ static void heed_signals(void)
 	sigaction(SIGTERM, &action, NULL);
 }
 
+/* In a scenario, or a process of its own that it runs in; both calls may be made from here. */
+static void leave(int number)
+{
+	flx_eal_remove_dir();
+	_exit(128 + number);
+}
+
 static _Noreturn void be_scenario(const struct flx_arguments *arguments)
 {
 	int error;
 
-	signal(SIGINT, SIG_DFL);
-	signal(SIGTERM, SIG_DFL);
+	signal(SIGINT, leave);
+	signal(SIGTERM, leave);
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
 	error = arguments->scenario->run(&arguments->perf);
 	if (error == -ENOENT && arguments->perf.only)
