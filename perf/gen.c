@@ -37,6 +37,7 @@ static bool send_unsent(struct flx_gen *gen, uint16_t q, uint32_t *moved)
 	queue->unsent_first += sent;
 	queue->unsent_count -= sent;
 	*moved += sent;
+	gen->blocked |= queue->unsent_count > 0;
 	return queue->unsent_count == 0;
 }
 
@@ -68,6 +69,10 @@ static uint32_t recv_answers(struct flx_gen *gen, uint16_t q, uint64_t now_tsc)
 /* What was not sent by now never is. */
 static void end(struct flx_gen *gen)
 {
+	struct flx_asker_counts counts;
+
+	flx_gen_count(gen, &counts);
+	gen->answers = counts.answers;
 	for (uint16_t q = 0; q < gen->conf.queues; q++) {
 		struct flx_gen_queue *queue = &gen->queue[q];
 
@@ -99,7 +104,7 @@ static void give_up(struct flx_gen *gen)
 uint32_t flx_gen_poll(struct flx_gen *gen, uint64_t now_tsc)
 {
 	uint64_t grace = gen->conf.hz / 1000 * FLX_GEN_GRACE_MS;
-	bool sends = now_tsc < gen->close_tsc;
+	bool sends = now_tsc >= gen->start_tsc && now_tsc < gen->close_tsc;
 	uint32_t moved = 0;
 
 	for (uint16_t q = 0; q < gen->conf.queues; q++) {
@@ -107,7 +112,7 @@ uint32_t flx_gen_poll(struct flx_gen *gen, uint64_t now_tsc)
 		if (likely(sends))
 			moved += send_due(gen, q, now_tsc);
 	}
-	if (unlikely(!sends && !gen->ended))
+	if (unlikely(now_tsc >= gen->close_tsc && !gen->ended))
 		end(gen);
 	if (moved)
 		gen->moved_tsc = now_tsc;
@@ -126,16 +131,16 @@ bool flx_gen_is_done(const struct flx_gen *gen, uint64_t now_tsc)
 void *flx_gen_run(void *argument)
 {
 	struct flx_gen *gen = argument;
-	uint64_t begin = rte_rdtsc(), now = begin, busy = 0;
+	uint64_t now = rte_rdtsc(), busy = 0;
 
 	while (!flx_gen_is_done(gen, now)) {
-		bool sends = now < gen->close_tsc;
+		bool counts = now >= gen->start_tsc && !gen->ended;
 		uint32_t moved = flx_gen_poll(gen, now);
 		uint64_t after = rte_rdtsc();
 
-		if (sends) {
+		if (likely(counts)) {
 			busy += moved ? after - now : 0;
-			gen->total = after - begin;
+			gen->total = after - gen->start_tsc;
 		}
 		now = after;
 	}
@@ -311,7 +316,7 @@ static int begin_timing(struct flx_gen *gen, const struct flx_gen_plan *plan)
 	return 0;
 }
 
-int flx_gen_begin(struct flx_gen *gen, const struct flx_gen_plan *plan, uint64_t now_tsc)
+int flx_gen_begin(struct flx_gen *gen, const struct flx_gen_plan *plan, uint64_t start_tsc)
 {
 	double hz = (double)gen->conf.hz;
 	int error = plan->timed ? begin_timing(gen, plan) : 0;
@@ -319,18 +324,19 @@ int flx_gen_begin(struct flx_gen *gen, const struct flx_gen_plan *plan, uint64_t
 	if (error)
 		return error;
 	gen->closed = plan->rate <= 0;
-	gen->ended = false;
-	gen->end_tsc = now_tsc + (uint64_t)(plan->duration_s * hz);
+	gen->ended = gen->blocked = false;
+	gen->start_tsc = start_tsc;
+	gen->end_tsc = start_tsc + (uint64_t)(plan->duration_s * hz);
 	gen->close_tsc = gen->end_tsc;
 	if (!gen->closed)
 		gen->close_tsc += gen->conf.hz / 1000000 * FLX_GEN_LATE_US;
-	gen->moved_tsc = now_tsc;
+	gen->moved_tsc = start_tsc;
 	gen->busy = gen->total = 0;
 	for (uint32_t q = 0; q < gen->conf.queues; q++) {
 		struct flx_gen_queue *queue = &gen->queue[q];
 		double in_flight = plan->in_flight * queue->share;
 		struct flx_asker_plan asked = {
-			.start_tsc = now_tsc,
+			.start_tsc = start_tsc,
 			.latency = plan->timed ? &gen->latency : NULL,
 			.pacing = &gen->pacing,
 		};

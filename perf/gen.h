@@ -62,9 +62,12 @@ struct flx_gen {
 	/* Of the run. */
 	bool closed;	      /* loop */
 	bool ended;	      /* nothing is sent any more */
+	bool blocked;	      /* the port did not take all at once, some time */
+	uint64_t start_tsc;   /* nothing is sent before */
 	uint64_t end_tsc;     /* nothing more is due from then on */
 	uint64_t close_tsc;   /* nothing more is sent from then on */
 	uint64_t moved_tsc;   /* when something came or went last */
+	uint64_t answers;     /* of all runs, when this one closed */
 	uint64_t busy, total; /* ticks of the thread, in polls that moved something, and in all */
 };
 
@@ -82,8 +85,8 @@ int flx_gen_init(struct flx_gen *gen, const struct flx_gen_conf *conf);
 /* flx_gen_fini - give all buffers back, and free all. The port still stands. */
 void flx_gen_fini(struct flx_gen *gen);
 
-/* flx_gen_begin - a run as @plan says begins now. 0; -ENOMEM after one flx_error. */
-int flx_gen_begin(struct flx_gen *gen, const struct flx_gen_plan *plan, uint64_t now_tsc);
+/* flx_gen_begin - a run as @plan says begins at @start_tsc. 0; -ENOMEM after one flx_error. */
+int flx_gen_begin(struct flx_gen *gen, const struct flx_gen_plan *plan, uint64_t start_tsc);
 
 /* flx_gen_poll - a turn over all queues. How many frames it moved. */
 uint32_t flx_gen_poll(struct flx_gen *gen, uint64_t now_tsc);

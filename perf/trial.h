@@ -31,10 +31,9 @@ struct flx_trial_conf {
 	const struct flx_perf
 		*perf; /* size, flows, keys, zipf, workers, seed, dev; outlives the bed */
 	enum flx_trial_whom whom;
-	struct flx_program *program; /* outlives the bed */
+	struct flx_program *program; /* outlives the bed; its groups get room for all keys */
 	uint16_t udp_port;	     /* that the program listens on; of a server perf->to says */
-	bool counted;	   /* answers count the requests of their client, as `counter` does */
-	uint32_t contexts; /* raise each group's capacity to so many; 0: as the program says */
+	bool counted; /* answers count the requests of their client, as `counter` does */
 };
 
 /* What is tried. */
