@@ -19,8 +19,8 @@
 #define SPARES 4096
 /* Samples kept: 16 MiB of each kind. */
 #define SAMPLES (1u << 22)
-/* Requests per second that a closed loop is taken to make at most, to choose which are timed. */
-#define CLOSED_RATE_MAX 50e6
+/* Answers per second that a request under way in a closed loop has at most: none comes within a us. */
+#define CLOSED_RATE_EACH 1e6
 
 /* ------------------------------------------------------------------------------------- the clockwork */
 
@@ -299,7 +299,7 @@ void flx_gen_fini(struct flx_gen *gen)
 
 static int begin_timing(struct flx_gen *gen, const struct flx_gen_plan *plan)
 {
-	double rate = plan->rate > 0 ? plan->rate : CLOSED_RATE_MAX;
+	double rate = plan->rate > 0 ? plan->rate : plan->in_flight * CLOSED_RATE_EACH;
 	uint64_t expected = (uint64_t)(rate * plan->duration_s) + gen->conf.queues;
 	int error = 0;
 
@@ -351,6 +351,16 @@ int flx_gen_begin(struct flx_gen *gen, const struct flx_gen_plan *plan, uint64_t
 		flx_asker_begin(&queue->asker, &asked);
 	}
 	return 0;
+}
+
+double flx_gen_busy_pct(const struct flx_gen *gen)
+{
+	return gen->total ? (double)gen->busy * 100 / (double)gen->total : 0;
+}
+
+bool flx_gen_was_limit(const struct flx_gen *gen, uint64_t refused)
+{
+	return flx_gen_busy_pct(gen) >= FLX_GEN_BUSY_PCT || (refused && !gen->blocked);
 }
 
 void flx_gen_count(const struct flx_gen *gen, struct flx_asker_counts *counts)

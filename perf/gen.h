@@ -27,6 +27,8 @@ struct flx_host;
 
 /* Requests that are still sent so long after they should have been, at the end; more are refused. */
 #define FLX_GEN_LATE_US 1000
+/* Above this share of its time in polls that moved something a generator has none left to be faster. */
+#define FLX_GEN_BUSY_PCT 95.0
 /* What is not answered so long after the last request is lost; in a closed loop, when nothing is for so long. */
 #define FLX_GEN_GRACE_MS 100
 
@@ -96,6 +98,15 @@ bool flx_gen_is_done(const struct flx_gen *gen, uint64_t now_tsc);
 
 /* flx_gen_run - poll until the run is over, by the TSC, for a thread of its own: argument a flx_gen */
 void *flx_gen_run(void *gen);
+
+/* Share of the run in polls that moved something, in per cent. */
+double flx_gen_busy_pct(const struct flx_gen *gen);
+
+/*
+ * flx_gen_was_limit - the generator was the limit of the run: it had no time left, or refused some of the
+ * @refused requests though the port took whatever it sent
+ */
+bool flx_gen_was_limit(const struct flx_gen *gen, uint64_t refused);
 
 void flx_gen_count(const struct flx_gen *gen, struct flx_asker_counts *counts);
 

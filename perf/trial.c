@@ -325,10 +325,9 @@ static void sum_up(struct flx_trial_bed *bed, const struct flx_asker_counts *bef
 	bed->lost += found->lost;
 	in_time = gen->closed ? gen->answers - before->answers : found->answered;
 	found->answers_per_sec = (double)in_time / found->seconds;
-	found->generator_busy_pct = (double)gen->busy * 100 / (double)RTE_MAX(gen->total, 1u);
+	found->generator_busy_pct = flx_gen_busy_pct(gen);
 	found->worker_busy_pct = find_worker_busy(bed);
-	found->limited = found->generator_busy_pct >= FLX_TRIAL_BUSY_PCT ||
-			 (found->refused && !gen->blocked);
+	found->limited = flx_gen_was_limit(gen, found->refused);
 }
 
 static int run_once(struct flx_trial_bed *bed, const struct flx_trial *trial,

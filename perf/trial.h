@@ -70,8 +70,6 @@ struct flx_trial_found {
 	const struct flx_latency *latency; /* timed: until the next trial; else NULL */
 };
 
-/* Above this the generator has no time left to be faster. */
-#define FLX_TRIAL_BUSY_PCT 95.0
 /* What is not answered so long after the last request is lost. */
 #define FLX_TRIAL_GRACE_MS 100
 

@@ -7,32 +7,24 @@
 
 #include <string.h>
 
-#include <rte_ip.h>
-#include <rte_udp.h>
-
 #include "perf/scenarios.h"
 #include "tests/test.h"
-
-struct headers {
-	struct rte_ether_hdr eth;
-	struct rte_ipv4_hdr ip;
-	struct rte_udp_hdr udp;
-};
+#include "tests/turn.h"
 
 static struct flx_query query;
 static struct rte_mbuf mbuf;
 static uint8_t buffer[RTE_PKTMBUF_HEADROOM + 2048];
 static struct flx_query_conf conf;
 
-static struct headers *write_flow(struct flx_query_flow flow, uint32_t turn, uint64_t stamp)
+static struct flx_test_heads *write_flow(struct flx_query_flow flow, uint32_t turn, uint64_t stamp)
 {
 	flx_query_make(&query, &conf);
 	mbuf = (struct rte_mbuf){.buf_addr = buffer, .buf_len = sizeof(buffer)};
 	flx_query_write(&query, &mbuf, flow, turn, stamp);
-	return rte_pktmbuf_mtod(&mbuf, struct headers *);
+	return rte_pktmbuf_mtod(&mbuf, struct flx_test_heads *);
 }
 
-static struct headers *write_query(uint32_t client, bool counted)
+static struct flx_test_heads *write_query(uint32_t client, bool counted)
 {
 	conf = (struct flx_query_conf){
 		.to = {{2, 0, 0, 0, 0, 1}},
@@ -48,21 +40,15 @@ static struct headers *write_query(uint32_t client, bool counted)
 /* As a fabric answers: from where it was sent to, with @count before it. */
 static void answer(const char *count)
 {
-	struct headers *headers = rte_pktmbuf_mtod(&mbuf, struct headers *);
+	struct flx_test_heads *heads = flx_test_turn(&mbuf);
 	size_t size = strlen(count);
-	uint8_t *payload = (uint8_t *)(headers + 1);
-	rte_be32_t ip = headers->ip.src_addr;
-	rte_be16_t udp = headers->udp.src_port;
+	uint8_t *payload = (uint8_t *)(heads + 1);
 
-	memmove(payload + size, payload, mbuf.data_len - sizeof(*headers));
+	memmove(payload + size, payload, mbuf.data_len - sizeof(*heads));
 	memcpy(payload, count, size);
 	mbuf.data_len = (uint16_t)(mbuf.data_len + size);
-	headers->ip.src_addr = headers->ip.dst_addr;
-	headers->ip.dst_addr = ip;
-	headers->udp.src_port = headers->udp.dst_port;
-	headers->udp.dst_port = udp;
-	headers->udp.dgram_len =
-		rte_cpu_to_be_16((uint16_t)(rte_be_to_cpu_16(headers->udp.dgram_len) + size));
+	heads->udp.dgram_len =
+		rte_cpu_to_be_16((uint16_t)(rte_be_to_cpu_16(heads->udp.dgram_len) + size));
 }
 
 static void test_query_has_right_check_sums_for_every_client(void)
@@ -70,7 +56,7 @@ static void test_query_has_right_check_sums_for_every_client(void)
 	static const uint32_t clients[] = {0, 1, 255, 256, 999, 65535, 65536, 1 << 20};
 
 	for (size_t i = 0; i < sizeof(clients) / sizeof(clients[0]); i++) {
-		struct headers *headers = write_query(clients[i], true);
+		struct flx_test_heads *headers = write_query(clients[i], true);
 
 		CU_ASSERT_EQUAL(mbuf.data_len, 60);
 		CU_ASSERT_EQUAL(headers->ip.src_addr, flx_query_ip(clients[i]));
@@ -104,7 +90,7 @@ static void test_query_refuses_what_is_no_answer(void)
 {
 	static const char *const counts[] = {"", "1", "x ", "1  ", "4294967296 ", " 1"};
 	struct flx_query_answer found;
-	struct headers *headers;
+	struct flx_test_heads *headers;
 
 	for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
 		write_query(7, true);
@@ -134,7 +120,7 @@ static void test_query_refuses_what_is_no_answer(void)
 }
 
 /* Whether both check sums of the frame are right. */
-static bool is_summed(const struct headers *headers)
+static bool is_summed(const struct flx_test_heads *headers)
 {
 	return rte_raw_cksum(&headers->ip, sizeof(headers->ip)) == 0xffff &&
 	       rte_ipv4_udptcp_cksum_verify(&headers->ip, &headers->udp) == 0;
@@ -146,7 +132,7 @@ static void test_query_of_every_size_is_right_and_known(void)
 	struct flx_query_answer found;
 
 	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
-		struct headers *headers;
+		struct flx_test_heads *headers;
 
 		write_query(7, true);
 		conf.size = sizes[i];
@@ -196,7 +182,7 @@ static void test_query_carries_its_stamp_and_its_flow(void)
 	conf.stamped = true;
 	conf.ports = 4;
 	for (size_t i = 0; i < sizeof(stamps) / sizeof(stamps[0]); i++) {
-		struct headers *headers = write_flow(flow, 0, stamps[i]);
+		struct flx_test_heads *headers = write_flow(flow, 0, stamps[i]);
 
 		CU_ASSERT_TRUE(is_summed(headers));
 		CU_ASSERT_EQUAL(headers->udp.src_port, RTE_BE16(40003));
