@@ -14,16 +14,13 @@
 
 #include "fabric/base.h"
 #include "perf/figure.h"
-#include "perf/part.h"
+#include "perf/load.h"
 #include "perf/sample.h"
 #include "perf/scenarios.h"
-#include "perf/trial.h"
 
 #define ECHO_PORT    7007
 #define COUNTER_PORT 7000
-/* Few enough to stay in the caches, enough that neither side waits for the other. */
-#define IN_FLIGHT 512
-#define WARM_S	  0.3
+#define WARM_S	     0.3
 
 extern struct flx_program flx_program_echo, flx_program_counter;
 
@@ -36,65 +33,48 @@ struct load {
 
 static const struct load echo = {
 	.figure = {.name = "echo.ring",
-		   .unit = "answers/s",
+		   .unit = "answers/s/worker",
 		   .floor = "gen.alone",
-		   .what = "echo over a pair of rings, per worker's core, generator on its own"},
+		   .what = "echo over a pair of rings, its generator on a core of its own"},
 	.alone = {.name = "gen.alone",
-		  .unit = "answers/s",
+		  .unit = "answers/s/worker",
 		  .must = ">= 1.5 * echo.ring",
 		  .what = "the generator with its far end looped straight back"},
 	.program = &flx_program_echo,
 	.udp_port = ECHO_PORT,
 };
 
-static const struct load counter __attribute__((unused)) = {
+static const struct load counter = {
 	.figure = {.name = "counter.pair",
-		   .unit = "answers/s",
-		   .floor = "gen.alone",
-		   .what = "counter over a pair of rings, per worker's core, generator on its own"},
-	.alone = {.name = "gen.alone",
-		  .unit = "answers/s",
+		   .unit = "answers/s/worker",
+		   .floor = "counter.gen",
+		   .what = "counter over a pair of rings, its generator on a core of its own"},
+	.alone = {.name = "counter.gen",
+		  .unit = "answers/s/worker",
 		  .must = ">= 1.5 * counter.pair",
-		  .what = "the generator with its far end looped straight back"},
+		  .what = "that generator with its far end looped straight back"},
 	.program = &flx_program_counter,
 	.udp_port = COUNTER_PORT,
 	.counted = true,
 };
 
-/* What one process does. */
-struct saturated {
-	const struct flx_perf *perf;
-	const struct load *load;
-	bool alone;
-	uint32_t run;
-};
-
-static int saturate(const void *argument, void *found)
+static int run_trial(const void *argument, void *found)
 {
-	const struct saturated *saturated = argument;
-	const struct load *load = saturated->load;
-	const struct flx_trial_conf conf = {
-		.perf = saturated->perf,
-		.whom = saturated->alone ? FLX_TRIAL_ITSELF : FLX_TRIAL_PROGRAM,
-		.program = load->program,
-		.udp_port = load->udp_port,
-		.counted = load->counted,
-	};
-	const struct flx_trial trial = {
-		.in_flight = IN_FLIGHT,
-		.warm_s = WARM_S,
-		.duration_s = saturated->perf->duration_s,
-		.second = saturated->alone ? load->alone.name : load->figure.name,
-		.run = saturated->run,
-	};
+	const struct flx_load_job *job = argument;
 	struct flx_trial_bed *bed;
-	int error = flx_trial_open(&bed, &conf), closed;
+	int error = flx_trial_open(&bed, &job->conf), closed;
 
 	if (error)
 		return error;
-	error = flx_trial_run(bed, &trial, found);
+	error = flx_trial_run(bed, &job->trial, found);
+	((struct flx_trial_found *)found)->latency = NULL;
 	closed = flx_trial_close(bed);
 	return error ? error : closed;
+}
+
+int flx_load_run(const struct flx_load_job *job, struct flx_trial_found *found)
+{
+	return flx_child_run(run_trial, job, found, sizeof(*found));
 }
 
 /* A closed loop over rings loses nothing, and nobody has a reason to answer wrongly. */
@@ -108,42 +88,50 @@ static int check(const struct flx_trial_found *found, const char *name)
 	return -EBADMSG;
 }
 
-static int run_one(struct saturated *saturated, double *per_sec)
+/* One run of @figure, as what whom answers divided by the workers, or what would be theirs. */
+static int saturate(const struct flx_perf *perf, const struct load *load, enum flx_trial_whom whom,
+		    uint32_t run)
 {
-	const struct load *load = saturated->load;
-	const struct flx_figure *figure = saturated->alone ? &load->alone : &load->figure;
+	const struct flx_figure *figure = whom == FLX_TRIAL_ITSELF ? &load->alone : &load->figure;
+	const struct flx_load_job job = {
+		.conf = {.perf = perf,
+			 .whom = whom,
+			 .program = load->program,
+			 .udp_port = load->udp_port,
+			 .counted = load->counted},
+		.trial = {.in_flight = FLX_LOAD_IN_FLIGHT,
+			  .warm_s = WARM_S,
+			  .duration_s = perf->duration_s,
+			  .second = figure->name,
+			  .run = run},
+	};
 	struct flx_trial_found found;
-	int error = flx_child_run(saturate, saturated, &found, sizeof(found));
+	int error = flx_load_run(&job, &found);
 
 	if (error == -ENOTSUP)
-		flx_figure_skip(figure, "the machine lacks what is said above");
+		flx_figure_skip(figure, "this machine lacks what is said above");
 	if (!error)
 		error = check(&found, figure->name);
 	if (error)
 		return error;
-	*per_sec = found.answers_per_sec;
-	printf("  generator busy for %.0f %%, worker for %.0f %%\n", found.generator_busy_pct,
-	       found.worker_busy_pct);
-	flx_figure_add(figure, *per_sec);
-	if (!saturated->alone && found.limited)
-		flx_perf_flag(FLX_PERF_GENERATOR_LIMITED);
+	flx_figure_add(figure, found.answers_per_sec / (perf->workers ? perf->workers : 1));
+	if (whom == FLX_TRIAL_PROGRAM) {
+		printf("  busy: generator %.0f %%, worker %.0f %%\n", found.generator_busy_pct,
+		       found.worker_busy_pct);
+		if (found.limited)
+			flx_perf_flag(FLX_PERF_GENERATOR_LIMITED);
+	}
 	return 0;
 }
 
 static int run_all(const struct flx_perf *perf, const struct load *load)
 {
-	struct saturated saturated = {.perf = perf, .load = load};
-	uint32_t workers = perf->workers ? perf->workers : 1;
-	double per_sec, alone;
 	int error = 0;
 
-	(void)workers;
-	for (; saturated.run < perf->repeat && !error; saturated.run++) {
-		saturated.alone = false;
-		error = run_one(&saturated, &per_sec);
-		saturated.alone = true;
+	for (uint32_t run = 0; run < perf->repeat && !error; run++) {
+		error = saturate(perf, load, FLX_TRIAL_PROGRAM, run);
 		if (!error)
-			error = run_one(&saturated, &alone);
+			error = saturate(perf, load, FLX_TRIAL_ITSELF, run);
 	}
 	return error;
 }
@@ -151,4 +139,9 @@ static int run_all(const struct flx_perf *perf, const struct load *load)
 int flx_perf_echo(const struct flx_perf *perf)
 {
 	return run_all(perf, &echo);
+}
+
+int flx_load_counter(const struct flx_perf *perf)
+{
+	return run_all(perf, &counter);
 }

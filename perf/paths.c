@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * paths - the scenarios of a message's way through the fabric, beside the floor: hops, and the counter from
- * port to port with its client on the worker's own core.
+ * port to port with its client on the worker's own core, and then with one that has its own.
  *
  * All run in turn, each run in a process of its own, so that a machine that becomes slower meets all alike.
  */
@@ -10,6 +10,7 @@
 
 #include "fabric/base.h"
 #include "perf/figure.h"
+#include "perf/load.h"
 #include "perf/part.h"
 #include "perf/scenario.h"
 #include "perf/scenarios.h"
@@ -153,5 +154,9 @@ int flx_perf_hop(const struct flx_perf *perf)
 
 int flx_perf_counter(const struct flx_perf *perf)
 {
-	return run_all(perf, counters, sizeof(counters) / sizeof(counters[0]));
+	int error = run_all(perf, counters, sizeof(counters) / sizeof(counters[0]));
+
+	if ((error && error != -ENOENT) || !flx_part_wanted(perf, "counter.pair"))
+		return error;
+	return flx_load_counter(perf);
 }
