@@ -107,7 +107,7 @@ static bool check_answer(struct flx_asker *asker, const struct rte_mbuf *frame, 
 		return false;
 	if (query->conf.stamped && unlikely(!check_stamp(asker, answer.stamp, now_tsc)))
 		return false;
-	if (!query->conf.counted)
+	if (!query->conf.counted && !answer.count)
 		return true;
 	if (unlikely(answer.count <= asker->last[answer.client]))
 		return false;

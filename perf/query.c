@@ -142,7 +142,7 @@ static uint32_t read_count(const uint8_t *text, uint32_t size, uint32_t *count)
 
 	while (at < size && text[at] >= '0' && text[at] <= '9' && value <= UINT32_MAX)
 		value = value * 10 + text[at++] - '0';
-	if (value > UINT32_MAX || at >= size || text[at] != ' ')
+	if (value > UINT32_MAX || at == 0 || at >= size || text[at] != ' ')
 		return 0;
 	*count = (uint32_t)value;
 	return at + 1;
@@ -190,7 +190,8 @@ bool flx_query_read(const struct flx_query *query, const struct rte_mbuf *mbuf,
 	if (!read_flow(query, &headers, &answer->client) ||
 	    headers.udp.dgram_len != rte_cpu_to_be_16((uint16_t)(sizeof(headers.udp) + size)))
 		return false;
-	if (query->conf.counted) {
+	if (query->conf.counted ||
+	    (unlikely(query->conf.may_count) && !is_unchanged(query, payload, size))) {
 		digits = read_count(payload, size, &answer->count);
 		if (!digits)
 			return false;

@@ -32,6 +32,7 @@ struct flx_query_conf {
 	uint32_t clients;  /* addresses */
 	uint32_t ports;	   /* of each; 0: 1 */
 	bool counted;	   /* answers begin with a decimal count, and a space */
+	bool may_count;	   /* they may: of a server that nobody knows */
 	bool looped;	   /* requests come back as they went, and are their own answers */
 	bool stamped;	   /* the first 8 bytes of the payload are a stamp */
 };
@@ -59,7 +60,7 @@ struct flx_query_flow {
 /* What an answer says. */
 struct flx_query_answer {
 	uint32_t client;
-	uint32_t count; /* where it is counted */
+	uint32_t count; /* where it is counted; else 0 */
 	uint64_t stamp; /* where it is stamped */
 };
 

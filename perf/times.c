@@ -164,6 +164,13 @@ static int time_offer(struct flx_trial_bed *bed, const struct times *times,
 	if (error)
 		return error;
 	tell(&found, what);
+	if (!found.latency->count) {
+		flx_error("%s: no answer was right; see whether the server echoes, or counts as "
+			  "flx run "
+			  "counter does",
+			  what);
+		return -EBADMSG;
+	}
 	add_latencies(times, offer->name, found.latency);
 	if (times->is_gen)
 		add_generator(&found);
@@ -181,7 +188,7 @@ static int time_all(const void *argument, void *most)
 		.whom = times->whom,
 		.program = &flx_program_counter,
 		.udp_port = COUNTER_PORT,
-		.counted = times->whom == FLX_TRIAL_PROGRAM,
+		.counted = true,
 	};
 	struct flx_trial_bed *bed;
 	double rate = times->most;

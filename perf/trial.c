@@ -190,7 +190,8 @@ static int read_perf(const struct flx_trial_conf *conf, struct flx_gen_conf *gen
 				.size = perf->size,
 				.clients = keys,
 				.ports = ports,
-				.counted = conf->counted && conf->whom != FLX_TRIAL_ITSELF,
+				.counted = conf->counted && conf->whom == FLX_TRIAL_PROGRAM,
+				.may_count = conf->whom == FLX_TRIAL_SERVER,
 			},
 		.zipf = perf->zipf,
 		.seed = perf->seed,
@@ -390,7 +391,7 @@ static int check_counts(const struct flx_trial_bed *bed)
 	int64_t missing;
 
 	/* Of a server nobody knows where its counts began. */
-	if (!bed->gen.conf.query.counted || bed->conf.whom == FLX_TRIAL_SERVER)
+	if (!bed->gen.conf.query.counted)
 		return 0;
 	missing = flx_gen_missing(&bed->gen);
 	if (missing >= 0 && (uint64_t)missing <= bed->lost)

@@ -33,7 +33,7 @@ struct flx_trial_conf {
 	enum flx_trial_whom whom;
 	struct flx_program *program; /* outlives the bed; its groups get room for all keys */
 	uint16_t udp_port;	     /* that the program listens on; of a server perf->to says */
-	bool counted; /* answers count the requests of their client, as `counter` does */
+	bool counted; /* the program's answers count the requests of their client, as counter's do */
 };
 
 /* What is tried. */

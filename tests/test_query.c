@@ -86,6 +86,25 @@ static void test_query_knows_its_answers(void)
 	CU_ASSERT_EQUAL(found.client, 999);
 }
 
+static void test_query_of_a_server_that_nobody_knows_may_be_counted(void)
+{
+	static const struct {
+		const char *text;
+		bool right;
+		uint32_t count;
+	} rows[] = {
+		{"", true, 0}, {"7 ", true, 7}, {"x", false, 0}, {"7", false, 0}, {" ", false, 0}};
+	struct flx_query_answer found;
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		write_query(7, false);
+		query.conf.may_count = true;
+		answer(rows[i].text);
+		CU_ASSERT_EQUAL(flx_query_read(&query, &mbuf, &found), rows[i].right);
+		CU_ASSERT_EQUAL(found.count, rows[i].count);
+	}
+}
+
 static void test_query_refuses_what_is_no_answer(void)
 {
 	static const char *const counts[] = {"", "1", "x ", "1  ", "4294967296 ", " 1"};
@@ -223,6 +242,7 @@ int main(void)
 	static const struct flx_test tests[] = {
 		FLX_TEST(test_query_has_right_check_sums_for_every_client),
 		FLX_TEST(test_query_knows_its_answers),
+		FLX_TEST(test_query_of_a_server_that_nobody_knows_may_be_counted),
 		FLX_TEST(test_query_refuses_what_is_no_answer),
 		FLX_TEST(test_query_of_every_size_is_right_and_known),
 		FLX_TEST(test_query_mixes_sizes_seven_to_four_to_one),
