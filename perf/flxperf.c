@@ -83,7 +83,7 @@ static void usage(FILE *out)
 		"  --rate R|max     requests per second, such as 1.5M\n"
 		"  --port SPEC --to IP:PORT [--ip CIDR]\n"
 		"                   ask a server over a port of this machine, from that address\n"
-		"  --hlog FILE      latencies as HdrHistogram's log\n"
+		"  --hlog FILE      latencies as HdrHistogram's logs: FILE.LOAD of each load\n"
 		"exit status: 0; 1 a run failed, or an assert; 2 bad arguments; 3 the generator "
 		"was the\n"
 		"limit; 130 interrupted\n");

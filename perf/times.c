@@ -209,9 +209,9 @@ static int time_all(const void *argument, void *most)
 
 static int write_hlog(const struct flx_perf *perf, const struct offer *offer)
 {
-	char raw[PATH_MAX], log[PATH_MAX], absolute[PATH_MAX];
-	const char *const argv[] = {"node",  "perf/node/hlog.mjs", "--log",  log,
-				    "--tag", offer->name,	   absolute, NULL};
+	char raw[PATH_MAX], log[PATH_MAX], absolute[PATH_MAX], seconds[32];
+	const char *const argv[] = {"node",	 "perf/node/hlog.mjs", "--log", log,	  "--tag",
+				    offer->name, "--duration",	       seconds, absolute, NULL};
 	const struct flx_script script = {.argv = argv, .limit_s = HLOG_LIMIT_S};
 	int error;
 
@@ -220,11 +220,13 @@ static int write_hlog(const struct flx_perf *perf, const struct offer *offer)
 	if (!realpath(raw, absolute))
 		return -errno;
 	snprintf(log, sizeof(log), "%.*s", (int)(strlen(absolute) - strlen(".raw")), absolute);
+	snprintf(seconds, sizeof(seconds), "%.3f", perf->duration_s * perf->repeat);
 	error = flx_script_run(&script);
 	if (error)
-		flx_error("--hlog %s: the log of %s was not written; it takes node and, once, npm "
-			  "--prefix perf/node ci; the latencies are in %s, words of nanoseconds",
-			  perf->hlog, offer->name, raw);
+		flx_note("--hlog %s: %s has the latencies of %s, in ns, 32 bits each; a log of "
+			 "them takes "
+			 "node and, once, npm --prefix perf/node ci",
+			 perf->hlog, raw, offer->name);
 	else
 		unlink(raw);
 	return error;
