@@ -239,7 +239,7 @@ int main(int argc, char **argv)
 		return 0;
 	}
 	if (arguments.compare[0])
-		return flx_perf_compare(arguments.compare[0], arguments.compare[1], stdout);
+		return flx_perf_compare(arguments.compare[0], arguments.compare[1], stdout) ? 1 : 0;
 	/* malloc, with which cds_lfht makes its table, is to use huge pages as well: before main. */
 	if (arguments.scenario->run == flx_perf_ctx && !getenv("GLIBC_TUNABLES")) {
 		setenv("GLIBC_TUNABLES", "glibc.malloc.hugetlb=1", 1);
