@@ -33,6 +33,8 @@
 const struct flx_perf_scenario flx_perf_scenarios[] = {
 	{"hop", "one message from fluxion to fluxion, on a core and between two, beside a ring",
 	 flx_perf_hop, FLX_USES_DURATION, 1},
+	{"echo", "answers per second of a worker, from a generator on a core of its own",
+	 flx_perf_echo, PACKETS, 1},
 	{"counter", "a request's way from port to port, with a context", flx_perf_counter,
 	 FLX_USES_DURATION, 1},
 	{"ctx", "the context store alone, beside cds_lfht and rte_hash", flx_perf_ctx,
