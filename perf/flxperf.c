@@ -45,7 +45,7 @@ const struct flx_perf_scenario flx_perf_scenarios[] = {
 	 FLX_USES_KEYS, 0},
 	{"move", "slices that move under full load, beside DPDK's dsw", flx_perf_move, 0, 0},
 	{"sched", "how load is spread: after a shift, under hot keys, under an even load",
-	 flx_perf_sched, FLX_USES_DURATION, 60},
+	 flx_perf_sched, FLX_USES_DURATION | FLX_DRAWS_ITSELF, 60},
 	{"scale", "two workers and more against one", flx_perf_scale, FLX_USES_WORKERS, 0},
 	{"idle", "what an idle fabric takes, and how soon it wakes", flx_perf_idle, 0, 0},
 	{"wire", "echo over af_xdp on a veth pair, beside testpmd", flx_perf_wire,
@@ -176,14 +176,57 @@ static bool run_scenario(const struct flx_arguments *arguments)
 
 /* -------------------------------------------------------------------------------------------- main */
 
+/* A picture of what is in file @json, by gnuplot. */
+static int draw(const char *json, const char *svg)
+{
+	int status = 1;
+	pid_t child = fork();
+
+	if (child == 0) {
+		execl("/usr/bin/python3", "python3", FLX_SOURCE_DIR "/perf/report/plot.py", json,
+		      svg, NULL);
+		_exit(127);
+	}
+	if (child > 0 && waitpid(child, &status, 0) == child && status == 0)
+		return 0;
+	flx_error("flxperf: %s was not drawn: what plot.py said is above; it needs the packages "
+		  "python3 and gnuplot-nox",
+		  svg);
+	return -EIO;
+}
+
+/* From a file of its own where none is wanted. */
+static int write_svg(const struct flx_results *results, const char *json, const char *svg)
+{
+	char path[] = "/tmp/flxperf-XXXXXX";
+	int error, file;
+
+	if (json)
+		return draw(json, svg);
+	file = mkstemp(path);
+	if (file < 0) {
+		flx_error("flxperf: no file in /tmp for the picture: %s", strerror(errno));
+		return -errno;
+	}
+	close(file);
+	error = flx_results_write_json(results, path);
+	if (!error)
+		error = draw(path, svg);
+	unlink(path);
+	return error;
+}
+
 static int write_files(const struct flx_arguments *arguments, const struct flx_results *results)
 {
+	bool draws = !(arguments->scenario->uses & FLX_DRAWS_ITSELF);
 	int error = 0;
 
 	if (arguments->json)
 		error = flx_results_write_json(results, arguments->json);
 	if (arguments->csv && !error)
 		error = flx_results_write_csv(results, arguments->csv);
+	if (arguments->perf.svg && draws && !error)
+		error = write_svg(results, arguments->json, arguments->perf.svg);
 	return error;
 }
 
@@ -245,7 +288,7 @@ int main(int argc, char **argv)
 		return 0;
 	}
 	if (arguments.compare[0])
-		return flx_perf_compare(arguments.compare[0], arguments.compare[1], stdout);
+		return flx_perf_compare(arguments.compare[0], arguments.compare[1], stdout) ? 1 : 0;
 	/* malloc, with which cds_lfht makes its table, is to use huge pages as well: before main. */
 	if (arguments.scenario->run == flx_perf_ctx && !getenv("GLIBC_TUNABLES")) {
 		setenv("GLIBC_TUNABLES", "glibc.malloc.hugetlb=1", 1);

@@ -73,7 +73,7 @@ static const struct {
 	{WILD, SLOWER, "+10.", "within noise"},
 	{"10,10,10", "11,11,11,11,11", "+10.00 %", "no interval: 3 and 5 runs, 4 of each"},
 	{"10", "11", "+10.00 %", "no interval: 1 and 1 runs"},
-	{"-1,-1,0,-1", "3,3,3,3", "+4.00  ", "HIGHER"},
+	{"-1,-1,0,-1", "3,3,3,3", "+4.00  ", "HIGHER; a difference"},
 	{"0,0,0,0", "0,0,0,0", "+0.00  ", "within noise"},
 };
 

@@ -25,7 +25,8 @@ static const struct fact quiet[] = {
 	 "processor\t: 0\nmodel name\t: Xeon \xc2\xae 9000  \nflags\t\t: " FLAGS "\n"},
 	{"proc/sys/kernel/osrelease", "6.1.0-44-amd64\n"},
 	{"proc/self/status", "Name:\tflxperf\nCpus_allowed:\tff\nCpus_allowed_list:\t0-7\n"},
-	{"proc/loadavg", "0.12 0.50 0.90 1/200 4711\n"},
+	/* What ran until now, and is over, spoils nothing. */
+	{"proc/loadavg", "3.12 0.50 0.90 1/200 4711\n"},
 	{"proc/stat", "cpu  9 9 9 9 9 9 9 9 9 9\ncpu1 100 0 0 800 0 0 0 10 0 0\n"
 		      "cpu2 100 0 0 800 0 0 0 10 0 0\ncpu10 7 7 7 7 7 7 7 7 0 0\n"},
 	{CPU "online", "0-7\n"},
@@ -94,7 +95,8 @@ static void test_preflight_reads_a_machine(void)
 	CU_ASSERT_STRING_EQUAL(preflight.nohz_full, "");
 	CU_ASSERT_EQUAL(preflight.nodes, 2);
 	CU_ASSERT_EQUAL(preflight.used_nodes, 1);
-	CU_ASSERT_DOUBLE_EQUAL(preflight.load, 0.12, 1e-9);
+	CU_ASSERT_DOUBLE_EQUAL(preflight.load, 3.12, 1e-9);
+	CU_ASSERT_EQUAL(preflight.running, 0);
 	CU_ASSERT_EQUAL(preflight.pages_count, 1);
 	CU_ASSERT_EQUAL(preflight.pages[0].size_kib, 2048);
 	CU_ASSERT_EQUAL(preflight.pages[0].total, 512);
@@ -159,7 +161,7 @@ static const struct {
 	 "CPUs 1-2 are SMT siblings",
 	 "nosmt"},
 	{{{CPU "isolated", "3-4\n"}}, "3-4", "CPUs 3-4 lie on 2 NUMA nodes", "taskset"},
-	{{{"proc/loadavg", "1.75 0.50 0.90 1/200 4711\n"}}, "1-2", "load 1.75", "top"},
+	{{{"proc/loadavg", "0.01 0.50 0.90 3/200 4711\n"}}, "1-2", "2 more threads ran", "top"},
 	{{{PAGES "free_hugepages", "0\n"}}, "1-2", "no free hugepages", "setup.sh hugepages"},
 	{{{PAGES "free_hugepages", NULL}}, "1-2", "no free hugepages", "--dev"},
 };

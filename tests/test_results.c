@@ -153,6 +153,17 @@ static void expect_hop(const json_t *result)
 	CU_ASSERT(json_is_false(json_object_get(must, "holds")));
 }
 
+static void expect_skipped(const json_t *skipped)
+{
+	const json_t *must = json_object_get(skipped, "must");
+
+	CU_ASSERT_STRING_EQUAL(json_string_value(json_object_get(skipped, "name")), "dsw");
+	CU_ASSERT_STRING_EQUAL(json_string_value(json_object_get(skipped, "reason")),
+			       "not installed");
+	CU_ASSERT_STRING_EQUAL(json_string_value(json_object_get(must, "claim")), "<= 2 * none");
+	CU_ASSERT_PTR_NULL(json_object_get(must, "limit"));
+}
+
 static void test_results_are_written_as_json(void)
 {
 	struct flx_results results = measure(9);
@@ -163,6 +174,8 @@ static void test_results_are_written_as_json(void)
 		flx_second_add(&(struct flx_second){
 			.name = "hop", .at_s = s + 1, .offered = 10, .answered = 9, .dropped = 1});
 	flx_second_add(&(struct flx_second){.name = "hop", .run = 1, .at_s = 1});
+	flx_figure_skip(&(struct flx_figure){.name = "dsw", .must = "<= 2 * none"},
+			"not installed");
 	flx_account_add(&(struct flx_ledger){.received = 12, .delivered = 12});
 	flx_results_judge(&results);
 	snprintf(path, sizeof(path), "/tmp/flx-results-%d", (int)getpid());
@@ -173,6 +186,7 @@ static void test_results_are_written_as_json(void)
 	CU_ASSERT_EQUAL(number(root, "flxperf"), 1);
 	CU_ASSERT_EQUAL(json_array_size(json_object_get(root, "results")), 2);
 	expect_hop(json_array_get(json_object_get(root, "results"), 1));
+	expect_skipped(json_array_get(json_object_get(root, "skipped"), 0));
 	CU_ASSERT_EQUAL(json_array_size(json_object_get(root, "series")), 2);
 	CU_ASSERT_EQUAL(number(json_object_get(root, "ledger"), "received"), 12);
 	CU_ASSERT_EQUAL(number(json_object_get(root, "ledger"), "unexplained"), 0);

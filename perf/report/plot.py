@@ -1,3 +1,4 @@
+#!/usr/bin/python3
 # SPDX-License-Identifier: BSD-3-Clause
 """plot.py FILE.json OUT.svg - draws what a file of flxperf holds, by gnuplot.
 
@@ -12,14 +13,14 @@ import subprocess
 import sys
 
 import results
-from results import Refused, show
+from results import Refused, extremes, show
 
 WIDTH = 720
 # Of Okabe and Ito: apart for those who see fewer colours as well, on white and on black.
 OURS, PEER, DROPS = "#0072b2", "#999999", "#d55e00"
 COLOURS = ("#56b4e9", "#0072b2", "#009e73", "#e69f00", "#d55e00", "#cc79a7")
 LATENCY = re.compile(r"latency\.(.+?)\.(?:p(\d{1,2}(?:\.\d+)?)|(max))")
-SCALE = re.compile(r"scale\.(\d{1,4})")
+SCALE = re.compile(r"scale\.(\d{1,4})(?:\.(\w+))?")
 
 
 @dataclasses.dataclass
@@ -124,30 +125,25 @@ def latency_picture(figures):
 
 
 def scaling_picture(figures):
-    rows = sorted((int(SCALE.fullmatch(figure["name"])[1]), figure) for figure in figures)
-    # Either all are multiples of one worker, or that one's own is there to divide by.
-    one = next((figure["value"] for workers, figure in rows if workers == 1), 1) or 1
-    points = [(workers, figure["value"] / one, figure.get("least", figure["value"]) / one,
-               figure.get("most", figure["value"]) / one) for workers, figure in rows]
-    if points[0][0] > 1:
-        points.insert(0, (1, 1, 1, 1))
-    floors = [(workers, figure["floor"]["value"] / one) for workers, figure in rows
-              if "floor" in figure]
-    most = points[-1][0]
+    """Multiples of one worker: of a fabric, and of what is named behind the number of workers."""
+    lines = collections.defaultdict(list)
+    for figure in figures:
+        workers, of = SCALE.fullmatch(figure["name"]).groups()
+        lines[of or "one fabric"].append((int(workers), figure["value"], *extremes(figure)))
+    counts = sorted({1, *(point[0] for line in lines.values() for point in line)})
+    most = counts[-1]
     script = ["set xlabel 'workers'", "set ylabel 'times one worker'",
               f"set xrange [0.5:{most + 0.5}]", "set yrange [0:*]",
-              f"set xtics ({', '.join(str(workers) for workers, *_ in points)})",
-              "set key top left Left reverse",
-              *block("ideal", [(1, 1), (most, most)]), *block("ours", points)]
-    plots = [f"$ideal with lines lw 1.5 dt 2 lc rgb '{PEER}' title 'ideal'",
-             f"$ours with linespoints lw 2 pt 7 ps 0.6 lc rgb '{OURS}' title 'measured'",
-             f"$ours with yerrorbars lw 1.5 pt 7 ps 0.1 lc rgb '{OURS}' notitle"]
-    if floors:
-        script += block("floors", floors)
-        name = next(figure["floor"]["name"] for _, figure in rows if "floor" in figure)
-        name = re.sub(r"\.\d+$", "", name)  # of so many
-        plots.append(f"$floors with linespoints lw 2 pt 6 ps 0.6 lc rgb '{DROPS}' "
-                     f"title {quote(name)}")
+              f"set xtics ({', '.join(map(str, counts))})", "set key top left Left reverse",
+              *block("ideal", [(1, 1), (most, most)])]
+    plots = [f"$ideal with lines lw 1.5 dt 2 lc rgb '{PEER}' title 'ideal'"]
+    for number, (of, line) in enumerate(lines.items()):
+        colour = (OURS, DROPS, *COLOURS[2:])[number % 6]
+        script += block(f"line{number}", sorted([(1, 1, 1, 1), *line]))
+        plots += [f"$line{number} with linespoints lw 2 pt 7 ps 0.5 lc rgb '{colour}' "
+                  f"title {quote(of)}",
+                  f"$line{number} using 1:3:(0):($4-$3) with vectors nohead lw 1.5 lc rgb '{colour}' "
+                  "notitle"]
     return [Picture("Scaling against ideal", 360, script + ["plot " + ", ".join(plots)])]
 
 
@@ -165,9 +161,13 @@ class Bar:
 
 
 def bar_of(figure, ours=True):
-    return Bar(figure["name"], figure["value"], figure.get("least", figure["value"]),
-               figure.get("most", figure["value"]),
+    return Bar(figure["name"], figure["value"], *extremes(figure),
                f"{show(figure['ratio'])} x" if "ratio" in figure else "", ours)
+
+
+def is_ratio(unit):
+    """Such as x, and x of one: what is as fast as the other has 1."""
+    return unit.split()[:1] == ["x"]
 
 
 def suffix(name):
@@ -185,7 +185,7 @@ def clusters_of(figures):
                  and suffix(name) and suffix(other["name"]) == suffix(name)
                  and other["unit"] == figure["unit"]]
         alone = floor is None and not peers
-        if not floor and (name in floors or name in used or alone and figure["unit"] != "x"):
+        if not floor and (name in floors or name in used or alone and not is_ratio(figure["unit"])):
             continue
         cluster = [bar_of(figure)]
         if floor and floor["name"] in by_name:
@@ -216,7 +216,7 @@ def bars_picture(title, unit, clusters):
     script += [f"set xrange [{min(least, 0) * 1.1:.9g}:{greatest + 0.35 * span:.9g}]",
                f"set yrange [{at - 0.1:g}:-0.2]", "unset key", "set border 1",
                f"set ytics scale 0 ({', '.join(tics)})", f"set xlabel {quote(unit)}",
-               "set format x '%.4s%c'" if greatest >= 1e4 else "set format x '%g'",
+               "set format x '%.1s%c'" if greatest >= 1e4 else "set format x '%g'",
                "set grid xtics noytics"]
     plots = []
     for name, rows, colour in (("ours", ours, OURS), ("peers", peers, PEER)):
@@ -224,10 +224,10 @@ def bars_picture(title, unit, clusters):
             script += block(name, rows)
             plots += [f"${name} using (0):1:(0):2:($1-0.38):($1+0.38) with boxxyerror "
                       f"fs solid noborder lc rgb '{colour}'",
-                      f"${name} using 2:1:3:4 with xerrorbars lw 1.5 pt 7 ps 0.1 lc black"]
-    if unit == "x":
-        script.append(f"set arrow from 1,graph 0 to 1,graph 1 nohead dt 2 lc rgb '{DROPS}'")
-    return Picture(f"{title}, {unit}", 90 + int(-at * 24), script + ["plot " + ", ".join(plots)])
+                      f"${name} using 3:1:($4-$3):(0) with vectors nohead lw 1.5 lc black"]
+    if is_ratio(unit):
+        script.append(f"set arrow from 1,graph 0 to 1,graph 1 nohead front dt 2 lc rgb '{DROPS}'")
+    return Picture(f"{title}, {unit}", 120 + int(-at * 25), script + ["plot " + ", ".join(plots)])
 
 
 def bars_pictures(title, clusters):
@@ -265,7 +265,7 @@ def draw(found):
     below = height
     for picture in found:
         below -= picture.height
-        script += ["reset", "unset bars", "set border 3", "set tics nomirror", "set grid ytics",
+        script += ["reset", "set border 3", "set tics nomirror", "set grid ytics",
                    f"set size 1,{picture.height / height:.6f}",
                    f"set origin 0,{below / height:.6f}", f"set title {quote(picture.title)}",
                    *picture.script]

@@ -1,3 +1,4 @@
+#!/usr/bin/python3
 # SPDX-License-Identifier: BSD-3-Clause
 """report.py FILE.json... -o report.html [--notes FILE] - one page of all that these runs found.
 
@@ -14,7 +15,7 @@ import sys
 import notes
 import plot
 import results
-from results import Refused, show
+from results import Refused, extremes, show
 
 CSS = pathlib.Path(__file__).with_name("page.css")
 # What the header shows of an environment: its words, and a line of its fields.
@@ -61,11 +62,6 @@ def table(names, rows, numbers=()):
 # ---------------------------------------------------------------------------------------------- figures
 
 
-def extremes(figure):
-    runs = figure["runs"] or [figure["value"]]
-    return figure.get("least", min(runs)), figure.get("most", max(runs))
-
-
 def measured(figure):
     """Median, range, unit and runs."""
     runs = figure["runs"]
@@ -80,7 +76,9 @@ def bound(claim):
     if not claim:
         return ""
     limit = claim.get("limit")
-    said = text(claim["claim"].replace("<= ", "≤\u00a0").replace(">= ", "≥\u00a0").replace("*", "×"))
+    said = text(claim["claim"])
+    for written, shown in (("&lt;= ", "≤&nbsp;"), ("&gt;= ", "≥&nbsp;"), ("*", "×")):
+        said = said.replace(written, shown)
     if limit is not None and re.search("[a-z_]", claim["claim"]):
         said += f'<span class="what">here {show(limit)}</span>'
     return said
@@ -88,7 +86,8 @@ def bound(claim):
 
 def verdict(claim, miss):
     """(class, word) for whether a claim holds; @miss: the word for one that does not."""
-    if not claim or "holds" not in claim:
+    # Without a limit: what it is a multiple of was not measured.
+    if not claim or "holds" not in claim or "limit" not in claim:
         return "open", "not measured"
     return ("good", "ok") if claim["holds"] else ("bad", miss)
 
@@ -96,6 +95,11 @@ def verdict(claim, miss):
 def judged(claim, miss):
     kind, word = verdict(claim, miss)
     return f'<span class="{kind}">{word}</span>' if claim else ""
+
+
+def aimed(target):
+    """A target, which nothing fails for."""
+    return f"{bound(target)} {judged(target, 'not reached')}".strip().replace('"bad"', '"open"')
 
 
 def named(figure):
@@ -114,15 +118,14 @@ def beside(figure):
 def must_rows(runs):
     """All figures that must reach something: (verdict, row), those that were not measured too."""
     for data in runs:
+        found = {figure["name"] for figure in data["results"]}
         for figure in data["results"]:
             if "must" in figure:
-                target = figure.get("target")
                 yield verdict(figure["must"], "MISSED")[1], (
-                    named(figure), bound(figure["must"]),
-                    f"{bound(target)} {judged(target, 'not reached')}".strip(), measured(figure),
-                    beside(figure), judged(figure["must"], "MISSED"))
+                    named(figure), bound(figure["must"]), aimed(figure.get("target")),
+                    measured(figure), beside(figure), judged(figure["must"], "MISSED"))
         for figure in data.get("skipped", []):
-            if "must" in figure:
+            if "must" in figure and figure["name"] not in found:
                 yield "not measured", (
                     named(figure), bound(figure["must"]), bound(figure.get("target")),
                     text(figure["reason"]), "", '<span class="open">not measured</span>')
@@ -170,7 +173,7 @@ def machine_lines(environment):
             f"{words(size.get('free', '?'))} of {words(size.get('total', '?'))} of "
             f"{words(size.get('kib', '?'))} KiB free" for size in pages if isinstance(size, dict))
     for key, value in environment.items():
-        if key not in known | {"hugepages", "warnings", "load", "steal_per_mille"} \
+        if key not in known | {"hugepages", "warnings", "load", "running", "steal_per_mille"} \
                 and not isinstance(value, (list, dict)):
             yield key, words(value)
 
@@ -184,8 +187,8 @@ def environment_block(environment):
 def steady(environment):
     """What of an environment is of the machine and the program, not of the moment."""
     return {key: value for key, value in environment.items()
-            if key not in ("load", "steal_per_mille", "warnings", "hugepages", "used", "siblings",
-                           "used_nodes", "tsc_mhz")}
+            if key not in ("load", "running", "steal_per_mille", "warnings", "hugepages", "used",
+                           "siblings", "used_nodes", "tsc_mhz")}
 
 
 def all_warnings(runs):
@@ -274,6 +277,8 @@ def status_line(data):
         parts.append(f"load {load:.1f} before")
     if data.get("interrupted"):
         parts.append('<span class="bad">interrupted: what follows is what there was by then</span>')
+    if data.get("failed"):
+        parts.append('<span class="bad">a run failed</span>')
     if data.get("exit"):
         parts.append(f'<span class="bad">exit status {data["exit"]}</span>')
     return f'<p class="dim">{", ".join(parts)}</p>' if parts else ""

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """results - reads the files that flxperf --json writes, for those who show them.
 
-A file that is not one is refused with a Refused, whose text names the file, what is wrong and what to do.
-What is optional in a file may be missing; what is there has the type that it must have.
+A file that is not one is refused, in words that name the file, what is wrong and what to do. What is
+optional in a file may be missing; what is there has the type that it must have.
 """
 import json
 import sys
@@ -17,7 +17,8 @@ RESULT = {"name": (str, True), "unit": (str, True), "value": (NUMBER, True), "ru
 FILE = {"scenario": (str, True), "results": (list, True), "command": (list, False),
         "started": (str, False), "seconds": (NUMBER, False), "environment": (dict, False),
         "skipped": (list, False), "series": (list, False), "ledger": (dict, False),
-        "flags": (list, False), "asserts": (list, False), "interrupted": (bool, False),
+        "flags": (list, False), "asserts": (list, False), "failed": (bool, False),
+        "interrupted": (bool, False),
         "exit": (int, False)}
 # What the rows of those lists have.
 ROWS = {"skipped": {"name": (str, True), "reason": (str, True), "must": (dict, False),
@@ -104,6 +105,12 @@ def load(path):
         raise Refused(f"{path}: not a file of flxperf: {error}; "
                       "give one that flxperf --json wrote") from error
     return data
+
+
+def extremes(figure):
+    """Least and most of all runs."""
+    runs = figure["runs"] or [figure["value"]]
+    return figure.get("least", min(runs)), figure.get("most", max(runs))
 
 
 def show(value):

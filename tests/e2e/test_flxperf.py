@@ -55,6 +55,11 @@ class Flxperf(unittest.TestCase):
                 self.assertEqual(done.returncode, 2, done.stdout)
                 self.assertIn(named, done.stdout)
 
+    def test_files_that_cannot_be_compared_are_a_failure(self):
+        done = flxperf("compare", self.json, self.json)
+        self.assertEqual(done.returncode, 1, done.stdout)
+        self.assertIn("found.json: cannot be read", done.stdout)
+
     def test_part_that_is_not_there_is_a_failure(self):
         done = flxperf("hop.nowhere", "--dev")
         self.assertEqual(done.returncode, 1, done.stdout)

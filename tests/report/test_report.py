@@ -92,7 +92,7 @@ class Plot(TestCase):
             fixture.ctx: ["ctx.bind.1m", "rte_hash.bind.1m", "cds_lfht.bind.10m", "522.4"],
             fixture.latency: ["Latency by percentile", "idle", "90 % of PDR", "floor", "99.99",
                               "max", "latency.90: rate and drops over time, 2 runs", "dropped"],
-            fixture.scale: ["Scaling against ideal", "ideal", "measured", "apart", "workers"],
+            fixture.scale: ["Scaling against ideal", "ideal", "one fabric", "rings", "fabrics"],
             fixture.node: ["node.udp.flx", "node.udp.node", "6.20"],
         }
         for make, texts in wanted.items():
@@ -197,16 +197,16 @@ class Report(TestCase):
 
     def test_a_bound_without_its_floor_is_not_measured(self):
         data = fixture.hop()
-        del data["results"][2]["must"]["holds"]
+        del data["results"][2]["must"]["limit"]
         page = self.report(data)
         self.assertIn("1 of 2 hold, 0 MISSED, 1 not measured", page.text)
 
     def test_what_went_wrong_shows(self):
         data = fixture.hop()
-        data |= {"interrupted": True, "flags": ["GENERATOR-LIMITED"]}
+        data |= {"interrupted": True, "failed": True, "flags": ["GENERATOR-LIMITED"]}
         data["ledger"]["unexplained"] = -3
         page = self.report(data)
-        for text in ("interrupted", "GENERATOR-LIMITED", "unexplained -3"):
+        for text in ("interrupted", "a run failed", "GENERATOR-LIMITED", "unexplained -3"):
             self.assertIn(text, page.text)
         self.assertIn(("span", {"class": "bad"}), page.tags)
 
