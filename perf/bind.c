@@ -9,23 +9,24 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <urcu-qsbr.h>
 
 #include "perf/bed.h"
-#include "perf/bench.h"
+#include "perf/ctx.h"
+#include "perf/figure.h"
 #include "perf/peer.h"
-#include "perf/sample.h"
 
 #define MESSAGES_PER_RUN (1u << 20)
 /* Must: cycles per message; target. With more keys than these the caches hold less of the index. */
 #define MANY_KEYS	 2000000
-#define MUST_UPDATE	 150
-#define TARGET_UPDATE	 120
-#define MUST_UPDATE_MANY 330
-#define TARGET_MANY	 270
-#define MUST_CHANGE	 600
-#define MUST_RATIO	 2.0 /* of rte_hash's cycles to ours */
+#define MUST_UPDATE	 "<= 150"
+#define TARGET_UPDATE	 "<= 120"
+#define MUST_UPDATE_MANY "<= 330"
+#define TARGET_MANY	 "<= 270"
+#define MUST_CHANGE	 "<= 600"
+#define MUST_RIVAL	 ">= 2 * ctx.bind%s" /* of rte_hash, whose table we replace */
 
 struct contender {
 	const struct flx_peer *peer; /* NULL: our store */
@@ -33,10 +34,9 @@ struct contender {
 	void *table;
 	struct flx_bed bed;
 	char path[64];
-	struct flx_samples update, insert, remove;
 };
 
-static int open_one(struct contender *one, const struct flx_bench_conf *conf)
+static int open_one(struct contender *one, const struct flx_ctx_conf *conf)
 {
 	struct flx_bed_conf bed = {.keys = conf->keys, .huge = conf->huge};
 	int error;
@@ -120,26 +120,26 @@ static double remove_all(struct contender *one, uint32_t count)
 	return (double)spent / count;
 }
 
-/* One row; returns whether its bound is missed. @must: 0: none. @ratio: of a peer to it, or 0. */
-static bool print(struct flx_samples *samples, const struct contender *one, const char *verb,
-		  const char *suffix, double must, double target, double ratio)
+/* What @one takes for each @verb, once. */
+static void add(const struct contender *one, const char *verb, const struct flx_ctx_conf *conf,
+		double cycles)
 {
-	char name[48], bound[64] = "-";
-	bool good = flx_samples_median(samples) <= must && (ratio <= 0 || ratio >= MUST_RATIO);
-	int used = 0;
+	bool many = conf->keys > MANY_KEYS, binds = strcmp(verb, "bind") == 0;
+	char name[48], rival[48];
+	struct flx_figure figure = {.name = name, .unit = "cycles/msg"};
 
-	snprintf(name, sizeof(name), "%s.%s%s%s", one->peer ? one->peer->name : "ctx", verb, suffix,
-		 one->on_files ? ".store" : "");
-	if (must > 0)
-		used = snprintf(bound, sizeof(bound), "must %.0f", must);
-	if (target > 0)
-		used += snprintf(bound + used, sizeof(bound) - (size_t)used, ", target %.0f",
-				 target);
-	if (ratio > 0)
-		snprintf(bound + used, sizeof(bound) - (size_t)used, "; %.2f x rte_hash, must %.0f",
-			 ratio, MUST_RATIO);
-	flx_samples_print(samples, name, "cycles/msg", bound, good);
-	return must > 0 && !good;
+	snprintf(name, sizeof(name), "%s.%s%s%s", one->peer ? one->peer->name : "ctx", verb,
+		 conf->suffix, one->on_files ? ".store" : "");
+	snprintf(rival, sizeof(rival), MUST_RIVAL, conf->suffix);
+	if (one->peer == &flx_peer_rte_hash && binds)
+		figure.must = rival;
+	else if (!one->peer)
+		figure.must = binds ? many ? MUST_UPDATE_MANY : MUST_UPDATE : MUST_CHANGE;
+	if (!one->peer && binds)
+		figure.target = many ? TARGET_MANY : TARGET_UPDATE;
+	if (!conf->bounded)
+		figure.must = figure.target = NULL;
+	flx_figure_add(&figure, cycles);
 }
 
 static int start(void)
@@ -151,47 +151,35 @@ static int start(void)
 	return error;
 }
 
-int flx_bench_bind(const struct flx_bench_conf *conf)
+int flx_ctx_bind(const struct flx_ctx_conf *conf)
 {
 	static struct contender all[] = {
 		{0}, {.peer = &flx_peer_lfht}, {.peer = &flx_peer_rte_hash}, {.on_files = true}};
-	bool many = conf->keys > MANY_KEYS;
 	/* Files have the same records; with many it would be a gigabyte or two for the same figure. */
-	const size_t count = sizeof(all) / sizeof(all[0]) - many;
-	int missed = start();
-	double rival;
+	const size_t count = sizeof(all) / sizeof(all[0]) - (conf->keys > MANY_KEYS);
+	int error = start();
 
-	for (size_t i = 0; i < count && missed == 0; i++) {
-		missed = open_one(&all[i], conf);
-		if (missed == 0 && all[i].peer)
+	for (size_t i = 0; i < count && !error; i++) {
+		error = open_one(&all[i], conf);
+		if (!error && all[i].peer)
 			insert(&all[i], conf->keys);
-		else if (missed == 0)
+		else if (!error)
 			flx_bed_fill(&all[i].bed, conf->keys, flx_bed_update);
 	}
-	for (uint32_t run = 0; run < conf->runs && missed == 0; run++)
+	for (uint32_t run = 0; run < conf->runs && !error; run++)
 		for (size_t i = 0; i < count; i++)
-			flx_samples_add(&all[i].update,
-					update(&all[i], (struct flx_draw){
-								.state = run * MESSAGES_PER_RUN,
-								.keys = conf->keys,
-							}));
+			add(&all[i], "bind", conf,
+			    update(&all[i], (struct flx_draw){
+						    .state = run * MESSAGES_PER_RUN,
+						    .keys = conf->keys,
+					    }));
 	for (size_t i = 0; i < count; i++)
 		close_one(&all[i]);
-	if (missed)
-		return missed;
-	rival = flx_samples_median(&all[2].update);
-	for (size_t i = 0; i < count; i++)
-		missed += all[i].peer
-				  ? print(&all[i].update, &all[i], "bind", conf->suffix, 0, 0, 0)
-				  : print(&all[i].update, &all[i], "bind", conf->suffix,
-					  many ? MUST_UPDATE_MANY : MUST_UPDATE,
-					  many ? TARGET_MANY : TARGET_UPDATE,
-					  rival / flx_samples_median(&all[i].update));
-	return missed;
+	return error;
 }
 
 /* A life from empty to empty. The keeper, on the other CPU, reclaims meanwhile. */
-static int live(struct contender *one, const struct flx_bench_conf *conf)
+static int live(struct contender *one, const struct flx_ctx_conf *conf)
 {
 	int error = open_one(one, conf);
 
@@ -201,8 +189,8 @@ static int live(struct contender *one, const struct flx_bench_conf *conf)
 		flx_bed_pin(flx_bed_worker_cpu());
 	}
 	if (!error) {
-		flx_samples_add(&one->insert, insert(one, conf->keys));
-		flx_samples_add(&one->remove, remove_all(one, conf->keys));
+		add(one, "insert", conf, insert(one, conf->keys));
+		add(one, "delete", conf, remove_all(one, conf->keys));
 	}
 	/* Closing waits for the keeper, who may be waiting for us. */
 	rcu_thread_offline();
@@ -213,23 +201,15 @@ static int live(struct contender *one, const struct flx_bench_conf *conf)
 	return error;
 }
 
-int flx_bench_change(const struct flx_bench_conf *conf)
+int flx_ctx_change(const struct flx_ctx_conf *conf)
 {
 	static struct contender all[] = {
 		{0}, {.peer = &flx_peer_lfht}, {.peer = &flx_peer_rte_hash}};
 	const size_t count = sizeof(all) / sizeof(all[0]);
-	int missed = start();
+	int error = start();
 
-	for (uint32_t run = 0; run < conf->runs && missed == 0; run++)
-		for (size_t i = 0; i < count && missed == 0; i++)
-			missed = live(&all[i], conf);
-	if (missed)
-		return missed;
-	for (size_t i = 0; i < count; i++)
-		missed += print(&all[i].insert, &all[i], "insert", conf->suffix,
-				all[i].peer ? 0 : MUST_CHANGE, 0, 0);
-	for (size_t i = 0; i < count; i++)
-		missed += print(&all[i].remove, &all[i], "delete", conf->suffix,
-				all[i].peer ? 0 : MUST_CHANGE, 0, 0);
-	return missed;
+	for (uint32_t run = 0; run < conf->runs && !error; run++)
+		for (size_t i = 0; i < count && !error; i++)
+			error = live(&all[i], conf);
+	return error;
 }

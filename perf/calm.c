@@ -8,25 +8,22 @@
 
 #include <rte_cycles.h>
 
-#include "perf/bench_sched.h"
-#include "perf/benches.h"
 #include "perf/demand.h"
+#include "perf/figure.h"
 #include "perf/sample.h"
+#include "perf/sched_parts.h"
 
 /* Zipf's exponent, as key-value benches have it (YCSB), and what one key has beside. */
 #define ZIPF	  0.99
 #define HOT_SHARE 0.2
 #define ZIPF_LOAD 0.7 /* of the workers */
 /* Seconds in which moves count: before, the load is being learnt. */
-#define ZIPF_FROM_S	3
-#define ZIPF_UNTIL_S	10
-#define ZIPF_MUST_PER_S 1.0
+#define ZIPF_FROM_S  3
+#define ZIPF_UNTIL_S 10
 
-#define CALM_LOAD      0.8
-#define CALM_FROM_S    1
-#define CALM_MUST_MOST 1
+#define CALM_LOAD   0.8
+#define CALM_FROM_S 1
 
-#define COST_MUST_PCT 1.0
 /* Of a phase with the scheduler, or without; and of them in a run, each. */
 #define COST_PHASE_MS 200
 #define COST_PHASES   8
@@ -42,11 +39,11 @@ static uint64_t count_moves(struct flx_sched *sched)
 }
 
 /* @load: of each worker; 0: a closed loop. */
-static int start(struct flx_rig *rig, const struct flx_bench_sched *settings, double load)
+static int start(struct flx_rig *rig, const struct flx_perf *perf, double load)
 {
 	const struct flx_demand demand = {
 		.workers = load * FLX_DEMAND_WORKERS,
-		.dev = settings->dev,
+		.dev = perf->dev,
 	};
 
 	return flx_demand_start(rig, &demand);
@@ -112,14 +109,14 @@ static int run_zipf(const void *argument, void *found)
 
 static int run_calm(const void *argument, void *found)
 {
-	const struct flx_bench_sched *settings = argument;
+	const struct flx_perf *perf = argument;
 	double *moves = found;
 	struct flx_rig rig;
-	int error = start(&rig, settings, CALM_LOAD);
+	int error = start(&rig, perf, CALM_LOAD);
 
 	if (error)
 		return error;
-	*moves = moves_between(&rig, CALM_FROM_S, settings->duration_s);
+	*moves = moves_between(&rig, CALM_FROM_S, perf->duration_s);
 	return flx_rig_stop(&rig, 0);
 }
 
@@ -175,46 +172,54 @@ static int run_cost(const void *argument, void *found)
 
 /* ---------------------------------------------------------------------------------------- all runs */
 
-/* @run's figure, @runs times: whether it stays below @most; -errno. */
-static int measure(int (*run)(const void *, void *), const void *settings, uint32_t runs,
-		   double most, const char *name, const char *unit)
+/* @figure by @run, @runs times. */
+static int measure(const struct flx_perf *perf, const struct flx_figure *figure,
+		   int (*run)(const void *, void *), uint32_t runs)
 {
-	struct flx_samples samples = {0};
-	char bound[32];
-	bool good;
-
 	for (uint32_t i = 0; i < runs; i++) {
 		double value;
-		int error = flx_child_run(run, settings, &value, sizeof(value));
+		int error = flx_child_run(run, perf, &value, sizeof(value));
 
 		if (error)
 			return error;
-		flx_samples_add(&samples, value);
+		flx_figure_add(figure, value);
 	}
-	good = flx_samples_median(&samples) <= most;
-	snprintf(bound, sizeof(bound), "must %g", most);
-	flx_samples_print(&samples, name, unit, bound, good);
-	return !good;
+	return 0;
 }
 
-int flx_bench_zipf(const void *settings)
+int flx_sched_zipf(const struct flx_perf *perf, const void *argument)
 {
-	return measure(run_zipf, settings, flx_benches_runs, ZIPF_MUST_PER_S, "sched.zipf",
-		       "moves/s, seconds 3 to 10");
+	static const struct flx_figure figure = {
+		.name = "sched.zipf",
+		.unit = "moves/s",
+		.must = "<= 1",
+		.what = "seconds 3 to 10; a key has a fifth of the load, the rest is Zipf 0.99"};
+
+	(void)argument;
+	return measure(perf, &figure, run_zipf, perf->repeat);
 }
 
 /* Once: it is as long as it is. */
-int flx_bench_calm(const void *argument)
+int flx_sched_calm(const struct flx_perf *perf, const void *argument)
 {
-	const struct flx_bench_sched *settings = argument;
-	char unit[48];
+	char what[80];
+	const struct flx_figure figure = {
+		.name = "sched.calm", .unit = "moves", .must = "<= 1", .what = what};
 
-	snprintf(unit, sizeof(unit), "moves, second 1 to %.0f", settings->duration_s);
-	return measure(run_calm, settings, 1, CALM_MUST_MOST, "sched.calm", unit);
+	(void)argument;
+	snprintf(what, sizeof(what), "from second 1 to %.0f of an even load of 80 %%",
+		 perf->duration_s);
+	return measure(perf, &figure, run_calm, 1);
 }
 
-int flx_bench_cost(const void *settings)
+int flx_sched_cost(const struct flx_perf *perf, const void *argument)
 {
-	return measure(run_cost, settings, flx_benches_runs, COST_MUST_PCT, "sched.cost",
-		       "% of the throughput");
+	static const struct flx_figure figure = {
+		.name = "sched.cost",
+		.unit = "%",
+		.must = "<= 1",
+		.what = "of the throughput, when there is nothing to do"};
+
+	(void)argument;
+	return measure(perf, &figure, run_cost, perf->repeat);
 }

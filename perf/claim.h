@@ -29,8 +29,11 @@ enum flx_claim_result {
  * @fault: why not, in words, with the values on both sides; what is missing, or where it is wrong.
  * @size: bytes there.
  */
-enum flx_claim_result flx_claim_test(const struct flx_figures *figures, const char *text, char *fault,
-				     size_t size);
+enum flx_claim_result flx_claim_test(const struct flx_figures *figures, const char *text,
+				     char *fault, size_t size);
 
-/* flx_claim_side - the value of one side, for tables: "1.5 * ring.spsc". False: unknown or bad. */
-bool flx_claim_side(const struct flx_figures *figures, const char *text, double *value);
+/*
+ * flx_claim_limit - the right side of @bound, a claim without its left one: of "<= 1.5 * ring.spsc" 1.5
+ * times what was found of ring.spsc. False: not known, or no bound.
+ */
+bool flx_claim_limit(const struct flx_figures *figures, const char *bound, double *value);

@@ -16,12 +16,12 @@
 
 #include <rte_cycles.h>
 
-#include "perf/bench_sched.h"
-#include "perf/benches.h"
+#include "perf/figure.h"
 #include "perf/peer_dsw.h"
 #include "perf/relay.h"
 #include "perf/rig.h"
 #include "perf/sample.h"
+#include "perf/scenarios.h"
 #include "tests/random.h"
 
 #define WORKERS 2
@@ -43,10 +43,25 @@
 #define STORM_US   250 /* between two looks: shorter ones would take the workers' CPUs instead */
 #define PAUSES_MAX 100000
 
-#define MUST_P50_US 50
-#define MUST_P99_US 500
-#define MUST_DIP    2.0
-#define MUST_DSW    0.5
+static const struct flx_figure p50 = {.name = "move.pause_us.p50",
+				      .unit = "us",
+				      .must = "<= 50",
+				      .what = "from the first message that waits for a moving "
+					      "slice to the last; under full load"};
+static const struct flx_figure p99 = {
+	.name = "move.pause_us.p99", .unit = "us", .must = "<= 500", .what = "the same"};
+static const struct flx_figure dip = {.name = "move.dip",
+				      .unit = "%",
+				      .must = "<= 2",
+				      .what = "of the throughput, by 100 moves/s"};
+static const struct flx_figure alone = {
+	.name = "move.pause_us.alone",
+	.unit = "us",
+	.floor = "dsw.migration_us",
+	.must = "<= 0.5 * dsw.migration_us",
+	.what = "p50 of one move at a time, beside dsw's migration of a flow"};
+static const struct flx_figure rival = {
+	.name = "dsw.migration_us", .unit = "us", .what = "p50, by dsw's own account"};
 
 struct found {
 	double alone_us; /* p50 of moves that are alone, as those of dsw */
@@ -265,12 +280,12 @@ static int account(void)
 
 static int run_moves(const void *argument, void *result)
 {
-	const struct flx_bench_sched *settings = argument;
+	const struct flx_perf *perf = argument;
 	const struct flx_rig_conf conf = {
 		.program = &flx_relay_program,
 		.workers = WORKERS,
 		.sched = FLX_SCHED_OFF,
-		.dev = settings->dev,
+		.dev = perf->dev,
 		.client = {.queues = 1,
 			   .in_flight = IN_FLIGHT,
 			   .clients = KEYS,
@@ -303,67 +318,40 @@ static int run_moves(const void *argument, void *result)
 
 /* ----------------------------------------------------------------------------------------- all runs */
 
-static struct flx_samples p50, p99, alone, dip, rivals;
-
 /* One run of ours, and one of dsw on the same CPUs; -ENOTSUP: there is no dsw. */
-static int run_both(const struct flx_bench_sched *settings)
+static int run_both(const struct flx_perf *perf)
 {
 	struct flx_dsw_conf dsw = {.in_flight = IN_FLIGHT, .run_ms = STORM_MS};
-	struct flx_dsw_found rival;
+	struct flx_dsw_found other;
 	struct found found;
-	int error = flx_child_run(run_moves, settings, &found, sizeof(found));
+	int error = flx_child_run(run_moves, perf, &found, sizeof(found));
 
 	if (error)
 		return error;
-	flx_samples_add(&p50, found.p50_us);
-	flx_samples_add(&p99, found.p99_us);
-	flx_samples_add(&alone, found.alone_us);
-	flx_samples_add(&dip, found.dip_pct);
+	flx_figure_add(&p50, found.p50_us);
+	flx_figure_add(&p99, found.p99_us);
+	flx_figure_add(&dip, found.dip_pct);
+	flx_figure_add(&alone, found.alone_us);
 	printf("  %.1f M messages/s; %" PRIu64 " moves in %.1f s, %" PRIu64
 	       " with messages that waited, %.1f us at most\n",
 	       found.per_sec / 1e6, found.moves, STORM_MS / 1e3, found.paused, found.most_us);
 	memcpy(dsw.cpu, found.cpu, sizeof(dsw.cpu));
-	error = flx_child_run(flx_peer_dsw, &dsw, &rival, sizeof(rival));
+	error = flx_child_run(flx_peer_dsw, &dsw, &other, sizeof(other));
+	if (error == -ENOTSUP)
+		flx_figure_skip(&rival, "there is no event_dsw here; install librte-event-dsw23");
 	if (error)
 		return error;
-	flx_samples_add(&rivals, rival.p50_us);
+	flx_figure_add(&rival, other.p50_us);
 	printf("  dsw: %.1f M events/s, %" PRIu64 " flows migrated, in %.1f us on average\n",
-	       rival.per_sec / 1e6, rival.migrations, rival.mean_us);
+	       other.per_sec / 1e6, other.migrations, other.mean_us);
 	return 0;
 }
 
-static bool print(struct flx_samples *samples, const char *name, const char *unit, double must)
+int flx_perf_move(const struct flx_perf *perf)
 {
-	bool good = flx_samples_median(samples) <= must;
-	char bound[32];
+	int error = 0;
 
-	snprintf(bound, sizeof(bound), "must %g", must);
-	flx_samples_print(samples, name, unit, bound, good);
-	return good;
-}
-
-int flx_bench_move(const void *argument)
-{
-	int missed = 0, error = 0;
-	double ratio;
-	char bound[64];
-	bool good;
-
-	for (uint32_t i = 0; i < flx_benches_runs && (!error || error == -ENOTSUP); i++)
-		error = run_both(argument);
-	if (error && error != -ENOTSUP)
-		return error;
-	missed += !print(&p50, "move.pause_us.p50", "us", MUST_P50_US);
-	missed += !print(&p99, "move.pause_us.p99", "us", MUST_P99_US);
-	missed += !print(&dip, "move.dip", "% of the throughput", MUST_DIP);
-	if (!rivals.count) {
-		printf("dsw: skipped: there is no event_dsw here\n");
-		return missed;
-	}
-	ratio = flx_samples_median(&alone) / flx_samples_median(&rivals);
-	good = ratio <= MUST_DSW;
-	snprintf(bound, sizeof(bound), "%.2f x dsw, must %.1f x", ratio, MUST_DSW);
-	flx_samples_print(&alone, "move.pause_us.alone", "us, p50", bound, good);
-	flx_samples_print(&rivals, "dsw.migration_us", "us, p50", "-", true);
-	return missed + !good;
+	for (uint32_t i = 0; i < perf->repeat && (!error || error == -ENOTSUP); i++)
+		error = run_both(perf);
+	return error == -ENOTSUP ? 0 : error;
 }

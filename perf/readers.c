@@ -19,12 +19,13 @@
 #include <urcu-qsbr.h>
 
 #include "perf/bed.h"
-#include "perf/bench.h"
+#include "perf/ctx.h"
+#include "perf/figure.h"
 #include "perf/sample.h"
 
 #define MESSAGES_PER_RUN (1u << 20)
 #define PAIRS_MIN	 7
-#define MUST_PERCENT	 5.0
+#define MUST_PERCENT	 "<= 5"
 #define REST_US		 100
 
 enum work {
@@ -177,7 +178,7 @@ static double write_run(struct flx_bed *bed, struct flx_draw *draw)
 	return (double)spent / MESSAGES_PER_RUN;
 }
 
-static int make_bed(struct flx_bed *bed, const struct flx_bench_conf *conf)
+static int make_bed(struct flx_bed *bed, const struct flx_ctx_conf *conf)
 {
 	const struct flx_bed_conf bed_conf = {.keys = conf->keys, .huge = true};
 	int error = flx_bed_open(bed, &bed_conf);
@@ -192,10 +193,9 @@ struct beside {
 	const char *name;
 	int work;
 	bool apart; /* on the store that nobody writes */
-	struct flx_samples percent;
 };
 
-static struct beside besides[] = {
+static const struct beside besides[] = {
 	{.name = "scan", .work = WORK_SCAN},
 	{.name = "scan.apart", .work = WORK_SCAN, .apart = true},
 	{.name = "get", .work = WORK_GET},
@@ -204,9 +204,17 @@ static struct beside besides[] = {
 
 #define BESIDES (sizeof(besides) / sizeof(besides[0]))
 
-static struct flx_samples alone;
+static void add(const struct flx_ctx_conf *conf, const char *name, const char *unit,
+		const char *must, double value)
+{
+	char full[48];
+	const struct flx_figure figure = {.name = full, .unit = unit, .must = must};
 
-static void measure(const struct flx_bench_conf *conf, struct reader *reader, struct flx_bed *bed,
+	snprintf(full, sizeof(full), "ctx.readers%s.%s", conf->suffix, name);
+	flx_figure_add(&figure, value);
+}
+
+static void measure(const struct flx_ctx_conf *conf, struct reader *reader, struct flx_bed *bed,
 		    struct flx_bed *apart)
 {
 	uint32_t pairs = conf->runs < PAIRS_MIN ? PAIRS_MIN : conf->runs;
@@ -214,41 +222,28 @@ static void measure(const struct flx_bench_conf *conf, struct reader *reader, st
 
 	for (uint32_t run = 0; run < pairs; run++)
 		for (size_t i = 0; i < BESIDES; i++) {
-			struct beside *beside = &besides[i];
+			const struct beside *beside = &besides[i];
 			double with, without = write_run(bed, &draw);
 
 			set_work(reader, beside->apart ? apart : bed, beside->work);
 			with = write_run(bed, &draw);
 			set_work(reader, NULL, WORK_NONE);
-			flx_samples_add(&alone, without);
-			flx_samples_add(&beside->percent, (with / without - 1) * 100);
+			add(conf, "none", "cycles/msg", NULL, without);
+			add(conf, beside->name, "% more", beside->apart ? NULL : MUST_PERCENT,
+			    (with / without - 1) * 100);
 		}
 }
 
-static int print(const struct flx_bench_conf *conf, const struct reader *reader)
+static void skip(const struct flx_ctx_conf *conf)
 {
-	struct flx_samples torn = {.count = 1, .value = {(double)reader->torn}};
-	char name[48], unit[48], bound[32];
-	int missed = reader->torn > 0;
+	char name[48];
+	const struct flx_figure figure = {.name = name};
 
-	snprintf(name, sizeof(name), "ctx.readers%s.none", conf->suffix);
-	flx_samples_print(&alone, name, "cycles/msg", "-", true);
-	snprintf(bound, sizeof(bound), "must %.0f", MUST_PERCENT);
-	for (size_t i = 0; i < BESIDES; i++) {
-		bool good = flx_samples_median(&besides[i].percent) < MUST_PERCENT;
-
-		snprintf(name, sizeof(name), "ctx.readers%s.%s", conf->suffix, besides[i].name);
-		flx_samples_print(&besides[i].percent, name, "% more cycles/msg",
-				  besides[i].apart ? "-" : bound, good);
-		missed += !besides[i].apart && !good;
-	}
-	snprintf(name, sizeof(name), "ctx.readers%s.torn", conf->suffix);
-	snprintf(unit, sizeof(unit), "of %.1f M copies", (double)reader->copies / 1e6);
-	flx_samples_print(&torn, name, unit, "must 0", reader->torn == 0);
-	return missed;
+	snprintf(name, sizeof(name), "ctx.readers%s", conf->suffix);
+	flx_figure_skip(&figure, "this machine has one CPU; it needs two");
 }
 
-int flx_bench_readers(const struct flx_bench_conf *conf)
+int flx_ctx_readers(const struct flx_ctx_conf *conf)
 {
 	static struct reader reader;
 	struct flx_bed bed = {0}, apart = {0};
@@ -256,8 +251,8 @@ int flx_bench_readers(const struct flx_bench_conf *conf)
 	int error;
 
 	if (flx_bed_worker_cpu() == flx_bed_other_cpu()) {
-		printf("ctx.readers%s: skipped: needs two CPUs\n", conf->suffix);
-		return 0;
+		skip(conf);
+		return -ENOTSUP;
 	}
 	flx_bed_pin(flx_bed_worker_cpu());
 	rcu_register_thread();
@@ -274,5 +269,9 @@ int flx_bench_readers(const struct flx_bench_conf *conf)
 	}
 	flx_bed_close(&bed);
 	flx_bed_close(&apart);
-	return error ? error : print(conf, &reader);
+	if (error)
+		return error;
+	add(conf, "torn", "of all copies", "<= 0", (double)reader.torn);
+	printf("  copies that the reader has seen: %.1f M\n", (double)reader.copies / 1e6);
+	return 0;
 }

@@ -9,7 +9,8 @@
 #include <urcu-qsbr.h>
 
 #include "perf/bed.h"
-#include "perf/bench.h"
+#include "perf/ctx.h"
+#include "perf/figure.h"
 #include "perf/sample.h"
 
 #define WORKERS 2
@@ -68,9 +69,21 @@ static int attach(struct restart *restart, struct flx_store_found *found)
 	return 0;
 }
 
-static struct flx_samples all, opening, scanning, entering;
+static void add(const struct flx_ctx_conf *conf, const char *step, double ms)
+{
+	char name[48], must[32];
+	const struct flx_figure figure = {
+		.name = name,
+		.unit = "ms",
+		.must = *step ? NULL : must,
+	};
 
-static int run(const struct flx_bench_conf *conf, const char *path)
+	snprintf(name, sizeof(name), "ctx.restart%s%s", conf->suffix, step);
+	snprintf(must, sizeof(must), "<= %.0f", MUST_MS_PER_M * conf->keys / 1e6);
+	flx_figure_add(&figure, ms);
+}
+
+static int run(const struct flx_ctx_conf *conf, const char *path)
 {
 	const struct flx_bed_conf bed_conf = {
 		.keys = conf->keys, .workers = WORKERS, .huge = true, .path = path};
@@ -88,18 +101,18 @@ static int run(const struct flx_bench_conf *conf, const char *path)
 	if (error)
 		return error;
 	if (found.contexts != conf->keys || found.damaged) {
-		flx_error("bench_ctx: of %u contexts %lu were found, and %lu damaged records",
+		flx_error("ctx.restart: of %u contexts %lu were found, and %lu damaged records",
 			  conf->keys, (unsigned long)found.contexts, (unsigned long)found.damaged);
 		return -EBADMSG;
 	}
-	flx_samples_add(&all, (double)(end - start) / ms);
-	flx_samples_add(&opening, (double)(opened - start) / ms);
-	flx_samples_add(&scanning, (double)(restart.scanned - opened) / ms);
-	flx_samples_add(&entering, (double)(end - restart.scanned) / ms);
+	add(conf, "", (double)(end - start) / ms);
+	add(conf, ".open", (double)(opened - start) / ms);
+	add(conf, ".scan", (double)(restart.scanned - opened) / ms);
+	add(conf, ".enter", (double)(end - restart.scanned) / ms);
 	return 0;
 }
 
-static int make_store(const struct flx_bench_conf *conf, const char *path)
+static int make_store(const struct flx_ctx_conf *conf, const char *path)
 {
 	const struct flx_bed_conf bed_conf = {.keys = conf->keys, .path = path};
 	struct flx_bed bed = {0};
@@ -111,10 +124,9 @@ static int make_store(const struct flx_bench_conf *conf, const char *path)
 	return error;
 }
 
-int flx_bench_restart(const struct flx_bench_conf *conf)
+int flx_ctx_restart(const struct flx_ctx_conf *conf)
 {
-	const double must = MUST_MS_PER_M * conf->keys / 1e6;
-	char path[64], name[48], bound[32];
+	char path[64];
 	int error = flx_bed_path(path, conf->keys);
 
 	if (error)
@@ -124,13 +136,5 @@ int flx_bench_restart(const struct flx_bench_conf *conf)
 	for (uint32_t i = 0; i < conf->runs && !error; i++)
 		error = run(conf, path);
 	flx_bed_unlink(path);
-	if (error)
-		return error;
-	snprintf(name, sizeof(name), "ctx.restart%s", conf->suffix);
-	snprintf(bound, sizeof(bound), "must %.0f", must);
-	flx_samples_print(&all, name, "ms", bound, flx_samples_median(&all) <= must);
-	flx_samples_print(&opening, "  open and map", "ms", "-", true);
-	flx_samples_print(&scanning, "  scan", "ms", "-", true);
-	flx_samples_print(&entering, "  enter", "ms", "-", true);
-	return flx_samples_median(&all) > must;
+	return error;
 }

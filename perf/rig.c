@@ -5,6 +5,8 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "perf/figure.h"
+
 #define FABRIC_IP 0xc6120001u /* 198.18.0.1 */
 /* What is under way takes some milliseconds to come to its end. */
 #define DRAIN_MS 1000
@@ -109,6 +111,7 @@ int flx_rig_stop(struct flx_rig *rig, uint32_t endless)
 	if (!error && !endless)
 		error = flx_fabric_drain(rig->fabric, DRAIN_MS, NULL);
 	missing = flx_fabric_stop(rig->fabric, ledger);
+	flx_account_add(ledger);
 	error = check(ledger, error, missing, endless);
 	free(ledger);
 	return error;

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -88,15 +89,16 @@ static int compare(const void *left, const void *right)
 	return (a > b) - (a < b);
 }
 
-double flx_samples_median(struct flx_samples *samples)
+double flx_samples_median(const struct flx_samples *samples)
 {
+	struct flx_samples sorted = *samples;
 	uint32_t half = samples->count / 2;
 
 	if (!samples->count)
 		return 0;
-	qsort(samples->value, samples->count, sizeof(samples->value[0]), compare);
-	return samples->count % 2 ? samples->value[half]
-				  : (samples->value[half - 1] + samples->value[half]) / 2;
+	qsort(sorted.value, sorted.count, sizeof(sorted.value[0]), compare);
+	return sorted.count % 2 ? sorted.value[half]
+				: (sorted.value[half - 1] + sorted.value[half]) / 2;
 }
 
 double flx_samples_min(const struct flx_samples *samples)
@@ -119,17 +121,9 @@ double flx_samples_max(const struct flx_samples *samples)
 	return most;
 }
 
-void flx_samples_print(struct flx_samples *samples, const char *name, const char *unit,
-		       const char *bound, bool good)
+int flx_samples_digits(double value)
 {
-	double median = flx_samples_median(samples);
-	int digits = median < 10 ? 2 : 1; /* small ones are often ratios */
-
-	printf("%-26s %7.*f [%.*f .. %.*f] %-26s %-34s %s\n", name, digits, median, digits,
-	       flx_samples_min(samples), digits, flx_samples_max(samples), unit, bound,
-	       strcmp(bound, "-") == 0 ? "-"
-	       : good		       ? "ok"
-				       : "MISSED");
+	return fabs(value) < 10 ? 2 : fabs(value) < 10000 ? 1 : 0;
 }
 
 double flx_tsc_mhz(void)

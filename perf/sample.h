@@ -46,17 +46,13 @@ struct flx_samples {
 /* Adds @value; past FLX_RUNS_MAX it is dropped. */
 void flx_samples_add(struct flx_samples *samples, double value);
 
-/* Median and extremes of @samples (sorts them); 0 when there are none. */
-double flx_samples_median(struct flx_samples *samples);
+/* Median and extremes of @samples; 0 when there are none. */
+double flx_samples_median(const struct flx_samples *samples);
 double flx_samples_min(const struct flx_samples *samples);
 double flx_samples_max(const struct flx_samples *samples);
 
-/*
- * flx_samples_print - one row: median, range, what it is of, and its bound
- * @bound: in words; "-": none, and then @good does not matter
- */
-void flx_samples_print(struct flx_samples *samples, const char *name, const char *unit,
-		       const char *bound, bool good);
+/* Digits behind the point that a figure of that size is printed with. */
+int flx_samples_digits(double value);
 
 /* Frequency of the TSC; the first call measures it, for 50 ms. Context: one thread. */
 double flx_tsc_mhz(void);

@@ -11,6 +11,7 @@
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -18,11 +19,12 @@
 #include <rte_cycles.h>
 #include <rte_ring_elem.h>
 
-#include "perf/bench_sched.h"
-#include "perf/benches.h"
+#include "perf/figure.h"
 #include "perf/mill.h"
 #include "perf/rig.h"
 #include "perf/sample.h"
+#include "perf/scenarios.h"
+#include "perf/sched_parts.h"
 
 /* Queues that net_ring takes. */
 #define QUEUES_MAX 16u
@@ -32,8 +34,6 @@
 #define WARM_MS	  300
 #define RUN_MS	  700
 
-#define MUST_SCALE	    1.85
-#define MUST_OVERSUBSCRIBED 0.8
 /* A handler on a CPU that is not its own does something; an empty one is all scheduling. */
 #define SHARED_CYCLES 500
 
@@ -174,7 +174,7 @@ static int run_apart(int (*run_one)(const struct load *, struct found *), const 
 
 /* How much @count processes at once are of the first of them alone. */
 static int find_apart(int (*run_one)(const struct load *, struct found *), const struct load *load,
-		      const uint32_t *cpu, uint32_t count, struct flx_samples *ratios)
+		      const uint32_t *cpu, uint32_t count, const struct flx_figure *figure)
 {
 	double many = 0, one = 0;
 	int error = run_apart(run_one, load, cpu, count, &many);
@@ -182,7 +182,7 @@ static int find_apart(int (*run_one)(const struct load *, struct found *), const
 	if (!error)
 		error = run_apart(run_one, load, cpu, 1, &one);
 	if (!error)
-		flx_samples_add(ratios, many / one);
+		flx_figure_add(figure, many / one);
 	return error;
 }
 
@@ -193,71 +193,54 @@ static int run_child(const void *load, void *found)
 	return run(load, found);
 }
 
-/* What was found of so many workers, in all runs. */
-struct scaling {
-	uint32_t workers;
-	uint32_t cpu[FLX_WORKERS_MAX];
-	struct flx_samples ratios; /* of one worker */
-	struct flx_samples single; /* M answers/s of that one */
-};
-
-/* One worker, then more. */
-static int scale(const struct load *load, struct scaling *scaling)
+/* @workers of them against one, once; @cpu: where they were. */
+static int scale(const struct load *load, uint32_t workers, const struct flx_figure *figure,
+		 uint32_t *cpu)
 {
 	struct load one = *load, many = *load;
 	struct found found[2];
 	int error;
 
 	one.workers = 1;
-	many.workers = scaling->workers;
+	many.workers = workers;
 	error = flx_child_run(run_child, &one, &found[0], sizeof(found[0]));
 	if (!error)
 		error = flx_child_run(run_child, &many, &found[1], sizeof(found[1]));
 	if (error)
 		return error;
-	flx_samples_add(&scaling->ratios, found[1].per_sec / found[0].per_sec);
-	flx_samples_add(&scaling->single, found[0].per_sec / 1e6);
-	memcpy(scaling->cpu, found[1].cpu, sizeof(scaling->cpu));
+	flx_figure_add(figure, found[1].per_sec / found[0].per_sec);
+	printf("    one: %.2f M answers/s\n", found[0].per_sec / 1e6);
+	memcpy(cpu, found[1].cpu, sizeof(found[1].cpu));
 	return 0;
 }
 
-/* @must 0: there is no bound. */
-static bool print(struct scaling *scaling, const char *name, double must)
+/* @workers workers, and as many processes. */
+static int run_scale(const struct flx_perf *perf, const struct load *load, uint32_t workers)
 {
-	bool good = flx_samples_median(&scaling->ratios) >= must;
-	char unit[48], bound[32] = "-";
-
-	snprintf(unit, sizeof(unit), "x of one, %.2f M answers/s",
-		 flx_samples_median(&scaling->single));
-	if (must > 0)
-		snprintf(bound, sizeof(bound), "must %.2f", must);
-	flx_samples_print(&scaling->ratios, name, unit, bound, good);
-	return good;
-}
-
-/* @workers workers, and as many processes; 1: a bound is missed. */
-static int run_scale(const struct load *load, uint32_t workers)
-{
-	struct scaling scaling = {.workers = workers};
-	struct flx_samples rings = {0}, apart = {0};
-	char name[32];
+	char name[32], rings_name[32], fabrics_name[32];
+	const struct flx_figure rings = {.name = rings_name, .unit = "x of one"};
+	const struct flx_figure fabrics = {.name = fabrics_name, .unit = "x of one"};
+	const struct flx_figure figure = {
+		.name = name,
+		.unit = "x of one",
+		.floor = fabrics_name,
+		.must = workers == 2 ? ">= 1.85" : NULL,
+		.what = "workers against one; beside as many processes that share nothing",
+	};
+	uint32_t cpu[FLX_WORKERS_MAX];
 	int error = 0;
 
-	for (uint32_t i = 0; i < flx_benches_runs && !error; i++) {
-		error = scale(load, &scaling);
-		if (!error)
-			error = find_apart(turn_ring, load, scaling.cpu, workers, &rings);
-		if (!error)
-			error = find_apart(run, load, scaling.cpu, workers, &apart);
-	}
-	if (error)
-		return error;
-	snprintf(name, sizeof(name), "scale.%u.rings", workers);
-	flx_samples_print(&rings, name, "x of one, apart", "-", true);
-	snprintf(name, sizeof(name), "scale.%u.fabrics", workers);
-	flx_samples_print(&apart, name, "x of one, apart", "-", true);
 	snprintf(name, sizeof(name), "scale.%u", workers);
-	return !print(&scaling, name, workers == 2 ? MUST_SCALE : 0);
+	snprintf(rings_name, sizeof(rings_name), "scale.%u.rings", workers);
+	snprintf(fabrics_name, sizeof(fabrics_name), "scale.%u.fabrics", workers);
+	for (uint32_t i = 0; i < perf->repeat && !error; i++) {
+		error = scale(load, workers, &figure, cpu);
+		if (!error)
+			error = find_apart(turn_ring, load, cpu, workers, &rings);
+		if (!error)
+			error = find_apart(run, load, cpu, workers, &fabrics);
+	}
+	return error;
 }
 
 /* CPUs for workers: where there are more than four, two are left for what else there is. */
@@ -272,35 +255,39 @@ static uint32_t count_cpus(void)
 	return RTE_MIN(count > 4 ? count - 2 : count, QUEUES_MAX);
 }
 
-int flx_bench_scale(const void *argument)
+/* Two workers, four, and so on, up to as many as there are CPUs for, or the operator wants. */
+int flx_perf_scale(const struct flx_perf *perf)
 {
-	const struct flx_bench_sched *settings = argument;
-	const struct load load = {.cpu = -1, .dev = settings->dev};
+	static const struct flx_figure figure = {.name = "scale.2"};
+	const struct load load = {.cpu = -1, .dev = perf->dev};
 	uint32_t cpus = count_cpus();
-	int missed;
+	int error;
 
 	if (cpus < 2) {
-		printf("scale.2: skipped: this machine has one CPU\n");
+		flx_figure_skip(&figure, "this machine has one CPU; it needs two");
 		return -ENOTSUP;
 	}
-	missed = run_scale(&load, 2);
-	for (uint32_t workers = 4; missed >= 0 && workers < 2 * cpus; workers *= 2) {
-		int error = run_scale(&load, RTE_MIN(workers, cpus));
-
-		if (error < 0)
-			return error;
-	}
-	return missed;
+	if (perf->workers)
+		cpus = RTE_MIN(cpus, perf->workers);
+	error = run_scale(perf, &load, 2);
+	for (uint32_t workers = 4; !error && workers < 2 * cpus; workers *= 2)
+		error = run_scale(perf, &load, RTE_MIN(workers, cpus));
+	return error;
 }
 
-int flx_bench_oversubscribed(const void *argument)
+int flx_sched_oversubscribed(const struct flx_perf *perf, const void *argument)
 {
-	const struct flx_bench_sched *settings = argument;
-	const struct load load = {.shared = true, .cpu = last_cpu(), .dev = settings->dev};
-	struct scaling scaling = {.workers = 2};
+	static const struct flx_figure figure = {
+		.name = "sched.oversubscribed",
+		.unit = "x of one",
+		.must = ">= 0.8",
+		.what = "two workers on one CPU against one there"};
+	const struct load load = {.shared = true, .cpu = last_cpu(), .dev = perf->dev};
+	uint32_t cpu[FLX_WORKERS_MAX];
 	int error = 0;
 
-	for (uint32_t i = 0; i < flx_benches_runs && !error; i++)
-		error = scale(&load, &scaling);
-	return error ? error : !print(&scaling, "oversubscribed", MUST_OVERSUBSCRIBED);
+	(void)argument;
+	for (uint32_t i = 0; i < perf->repeat && !error; i++)
+		error = scale(&load, 2, &figure, cpu);
+	return error;
 }

@@ -15,12 +15,11 @@
 #include <rte_cycles.h>
 
 #include "apps/timeline.h"
-#include "perf/bench_sched.h"
-#include "perf/benches.h"
 #include "perf/demand.h"
+#include "perf/figure.h"
 #include "perf/sample.h"
+#include "perf/sched_parts.h"
 
-#define MUST_MS	 20
 #define WARM_MS	 500
 #define AFTER_MS 500
 #define EVEN	 0.10
@@ -37,7 +36,7 @@
 struct skew {
 	const char *name;
 	double workers; /* of demand; 0: a closed loop */
-	const struct flx_bench_sched *settings;
+	const struct flx_perf *perf;
 	bool drawn;
 };
 
@@ -110,7 +109,7 @@ static int draw(const struct skew *skew, const struct flx_sched *sched, uint64_t
 		.zero_us = shift_us,
 		.zero = "90 % of the load shifts to worker 0",
 	};
-	FILE *out = fopen(skew->settings->svg, "w");
+	FILE *out = fopen(skew->perf->svg, "w");
 	bool good;
 
 	snprintf(title, sizeof(title), "A demand of %.1f workers on two", skew->workers);
@@ -119,7 +118,7 @@ static int draw(const struct skew *skew, const struct flx_sched *sched, uint64_t
 	good = out && !ferror(out);
 	if (out && fclose(out) == 0 && good)
 		return 0;
-	flx_error("bench_sched: cannot write %s: %s; --svg wants a file", skew->settings->svg,
+	flx_error("flxperf: cannot write %s: %s; --svg wants a file", skew->perf->svg,
 		  strerror(errno));
 	return -EIO;
 }
@@ -130,7 +129,7 @@ static int run(const void *argument, void *result)
 	const struct skew *skew = argument;
 	const struct flx_demand demand = {
 		.workers = skew->workers,
-		.dev = skew->settings->dev,
+		.dev = skew->perf->dev,
 	};
 	struct flx_client_counts counts;
 	struct flx_sched_counts before;
@@ -166,12 +165,16 @@ static int run(const void *argument, void *result)
 
 static int measure(const struct skew *skew)
 {
-	struct flx_samples even = {0}, moves = {0};
-	char name[48], unit[80], bound[32];
+	char name[48];
+	const struct flx_figure figure = {.name = name,
+					  .unit = "ms",
+					  .must = "<= 20",
+					  .what = "from a shift of 90/10 until both workers are "
+						  "even within 10 %, and stay so"};
 	struct found found;
-	bool good;
 
-	for (uint32_t i = 0; i < flx_benches_runs; i++) {
+	snprintf(name, sizeof(name), "sched.skew_ms.%s", skew->name);
+	for (uint32_t i = 0; i < skew->perf->repeat; i++) {
 		struct skew one = *skew;
 		int error;
 
@@ -179,37 +182,28 @@ static int measure(const struct skew *skew)
 		error = flx_child_run(run, &one, &found, sizeof(found));
 		if (error)
 			return error;
-		flx_samples_add(&even, found.even_ms);
-		flx_samples_add(&moves, (double)found.moves);
+		flx_figure_add(&figure, found.even_ms);
+		printf("    from %.0f + %.0f %%, by %" PRIu64 " moves of %" PRIu64
+		       " slices; %" PRIu64 " requests refused\n",
+		       found.before_pct[0], found.before_pct[1], found.moves, found.slices,
+		       found.refused);
 	}
-	good = flx_samples_median(&even) <= MUST_MS;
-	snprintf(name, sizeof(name), "sched.skew_ms.%s", skew->name);
-	snprintf(unit, sizeof(unit), "ms, from %.0f + %.0f %%, %.0f moves", found.before_pct[0],
-		 found.before_pct[1], flx_samples_median(&moves));
-	snprintf(bound, sizeof(bound), "must %d", MUST_MS);
-	flx_samples_print(&even, name, unit, bound, good);
-	return !good;
+	return 0;
 }
 
-int flx_bench_skew(const void *argument)
+int flx_sched_skew(const struct flx_perf *perf, const void *argument)
 {
-	const struct flx_bench_sched *settings = argument;
 	struct skew skews[] = {
 		{.name = "1.0", .workers = 1.0},
-		{.name = "1.8", .workers = 1.8},
+		{.name = "1.8", .workers = 1.8, .drawn = perf->svg != NULL},
 		{.name = "closed"},
 	};
-	int missed = 0;
+	int error = 0;
 
-	skews[1].drawn = settings->svg != NULL;
-	for (size_t i = 0; i < sizeof(skews) / sizeof(skews[0]); i++) {
-		int rc;
-
-		skews[i].settings = settings;
-		rc = measure(&skews[i]);
-		if (rc < 0)
-			return rc;
-		missed += rc;
+	(void)argument;
+	for (size_t i = 0; i < sizeof(skews) / sizeof(skews[0]) && !error; i++) {
+		skews[i].perf = perf;
+		error = measure(&skews[i]);
 	}
-	return missed;
+	return error;
 }

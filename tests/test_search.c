@@ -451,10 +451,10 @@ static void test_goals_share_trials(void)
 
 static void test_search_ends_when_trials_are_used_up(void)
 {
+	struct flx_search_conf conf = make_conf(1000, 0.5);
 	struct sut sut = {.knee = 3e6};
 
 	for (uint32_t most = 0; most < 180; most += 7) {
-		struct flx_search_conf conf = make_conf(1000, 0.5);
 		struct flx_search_found found[GOALS];
 		struct world world = {.sut = &sut, .random = {1}};
 
