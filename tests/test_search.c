@@ -14,15 +14,14 @@
 
 /* ------------------------------------------------------------------------- systems that are searched */
 
-/* A system under test: what it loses of @planned requests at @rate, and by a pause. */
+/* A system under test. */
 struct sut {
 	const char *name;
 	double knee; /* what it answers at most, 0: no limit */
 	double soft; /* loses this part more for each time the knee that is asked beyond it */
 	double band_from, band_to; /* in between it loses a tenth, for no good reason */
-	uint32_t pauses_per_min;
-	uint32_t pause_ms;
-	uint32_t always; /* lost at any rate, 0 or 1 */
+	uint32_t pauses_per_min, pause_ms;
+	bool always; /* it loses, and all */
 };
 
 struct world {
@@ -294,7 +293,7 @@ static void test_search_without_a_knee_is_irregular(void)
 		double lower, upper;
 	} cases[] = {
 		{{.name = "never loses"}, MAX_RATE, 0},
-		{{.name = "always loses", .always = 1}, 0, MIN_RATE},
+		{{.name = "always loses", .always = true}, 0, MIN_RATE},
 		{{.name = "below min", .knee = MIN_RATE / 2}, 0, MIN_RATE},
 	};
 
