@@ -227,8 +227,6 @@ static int32_t advance(struct flx_search *search, uint32_t index)
 		goal->before = bounds;
 		goal->asked = NONE;
 		goal->stretch = phase->width;
-		if (bounds.lower != NONE && bounds.upper != NONE)
-			goal->stretch = RTE_MAX(phase->width, bounds.upper - bounds.lower);
 		bounds = find_bounds(search, index, phase);
 	}
 	if (!is_open(goal->asked, bounds))
@@ -238,22 +236,21 @@ static int32_t advance(struct flx_search *search, uint32_t index)
 
 enum flx_search_state flx_search_next(struct flx_search *search, struct flx_search_trial *trial)
 {
-	const struct flx_search_phase *first = NULL;
-
-	/* The goal that is behind has its turn: what it tries may spare the others longer trials. */
 	for (uint32_t i = 0; i < search->conf.goal_count; i++) {
 		const struct flx_search_progress *goal = &search->goal[i];
 		int32_t at = advance(search, i);
 
-		if (at == NONE || (first && first->sum_ms <= goal->phase[goal->now].sum_ms))
+		if (at == NONE)
 			continue;
-		first = &goal->phase[goal->now];
 		*trial = (struct flx_search_trial){
-			.rate = rate_of(search, at), .duration_ms = first->trial_ms, .at = at};
+			.rate = rate_of(search, at),
+			.duration_ms = goal->phase[goal->now].trial_ms,
+			.at = at,
+		};
+		return search->count < search->conf.trials_max ? FLX_SEARCH_MORE
+							       : FLX_SEARCH_IMPOSSIBLE;
 	}
-	if (!first)
-		return FLX_SEARCH_DONE;
-	return search->count < search->conf.trials_max ? FLX_SEARCH_MORE : FLX_SEARCH_IMPOSSIBLE;
+	return FLX_SEARCH_DONE;
 }
 
 /* ------------------------------------------------------------------------- begin, note and result */
@@ -329,7 +326,7 @@ static double find_quantile(const struct flx_search *search, const struct flx_se
 		loss = search->note[i].loss;
 		left -= search->note[i].duration_ms;
 	}
-	return left > 0 ? 1 : loss;
+	return loss;
 }
 
 void flx_search_found(const struct flx_search *search, uint32_t goal,

@@ -35,8 +35,8 @@
 #define TRIAL_MAX_MS  1000u
 #define FIRST_MS      250u
 #define WIDTH	      0.005
-#define TRIALS_MAX    2000 /* a noisy machine took 400 */
-#define RATES	      1000 /* max through min */
+X
+#define RATES 1000 /* max through min */
 /* A queue of a thousand is filled by half a percent too much at 3 M/s in 70 ms. */
 #define WARM_S 0.1
 /* The highest rate to try: the first that loses so much, from the first one on, twice as high each time. */
@@ -45,7 +45,7 @@
 #define PROBE_S	    0.2
 #define PROBE_LOSS  0.1
 
-extern struct flx_program flx_program_counter;
+	extern struct flx_program flx_program_counter;
 
 static const struct {
 	struct flx_figure figure;
