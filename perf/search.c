@@ -127,17 +127,15 @@ static int32_t stretch(const struct flx_search *search, struct flx_search_progre
  * that was answered says where the knee is, for a system that still answers what it can when it is asked
  * for more. For one that does not, the rate is too low, and a lower bound: the way up doubles.
  */
-static int32_t reach_down(struct flx_search *search, uint32_t index, int32_t upper)
+static int32_t reach_down(const struct flx_search *search, struct flx_search_progress *goal,
+			  int32_t upper)
 {
 	const struct flx_search_note *least = &search->note[find_first(search, upper)];
-	struct flx_search_progress *goal = &search->goal[index];
 	double answered = rate_of(search, upper) * (1 - least->loss);
 	int32_t at = upper - stretch(search, goal, upper);
 
-	if (goal->now == 0) {
-		answered /= 1 - search->conf.goal[index].loss;
+	if (goal->now == 0)
 		at = RTE_MIN(at, step_below(search, answered));
-	}
 	if (at < goal->phase[goal->now].width)
 		at = 0;
 	if (goal->now == 0)
@@ -171,13 +169,13 @@ static int32_t divide(const struct flx_search *search, struct flx_search_progres
 }
 
 /*
- * The rate that goal @index is to try in its phase, which is not reached. First whether what the phase
+ * The rate that @goal is to try in its phase, which is not reached. First whether what the phase
  * before has found is still so: half way between its bounds, for then one of them at most must be tried
  * again to have them at this phase's width. Then outwards, then inwards.
  */
-static int32_t choose(struct flx_search *search, uint32_t index, struct flx_search_bounds bounds)
+static int32_t choose(const struct flx_search *search, struct flx_search_progress *goal,
+		      struct flx_search_bounds bounds)
 {
-	struct flx_search_progress *goal = &search->goal[index];
 	struct flx_search_bounds before = goal->before;
 	bool low = is_open(before.lower, bounds), high = is_open(before.upper, bounds);
 
@@ -188,7 +186,7 @@ static int32_t choose(struct flx_search *search, uint32_t index, struct flx_sear
 	if (bounds.lower == NONE && bounds.upper == NONE)
 		return search->last;
 	if (bounds.lower == NONE)
-		return reach_down(search, index, bounds.upper);
+		return reach_down(search, goal, bounds.upper);
 	if (bounds.upper == NONE)
 		return reach_up(search, goal, bounds.lower);
 	return divide(search, goal, bounds);
@@ -230,7 +228,7 @@ static int32_t advance(struct flx_search *search, uint32_t index)
 		bounds = find_bounds(search, index, phase);
 	}
 	if (!is_open(goal->asked, bounds))
-		goal->asked = choose(search, index, bounds);
+		goal->asked = choose(search, goal, bounds);
 	return goal->asked;
 }
 

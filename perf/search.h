@@ -7,8 +7,8 @@
  * of one rate make it a lower bound of a goal, an upper bound, or leave it undecided; a goal ends with its
  * relevant upper bound, the least of all, and its relevant lower bound, the highest below that. Each goal
  * goes through phases: the first takes few short trials and is content with a wide interval, the last has
- * the duration and the width that the goal asks for; each begins where the one before ended. Goals come one after the
- * other, and are judged by all trials: those of the first spare the next some.
+ * the duration and the width that the goal asks for; each begins where the one before ended. Goals come one
+ * after the other, and are judged by all trials: those of the first spare the next some.
  *
  * What is asked of a goal beyond MLRsearch: that one ends a rate's trials as soon as the rest of the sum
  * could not change what the rate is. Here both bounds get the whole sum in the end, so that "60 s" is true
