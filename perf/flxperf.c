@@ -23,6 +23,7 @@
 #include "perf/preflight.h"
 #include "perf/results.h"
 #include "perf/sample.h"
+#include "pmd-config/eal.h"
 
 /* What a scenario gets to end by itself when it is interrupted. */
 #define GRACE_MS 3000
@@ -32,6 +33,8 @@
 const struct flx_perf_scenario flx_perf_scenarios[] = {
 	{"hop", "one message from fluxion to fluxion, on a core and between two, beside a ring",
 	 flx_perf_hop, FLX_USES_DURATION, 1},
+	{"echo", "answers per second of a worker, from a generator on a core of its own",
+	 flx_perf_echo, PACKETS, 1},
 	{"counter", "a request's way from port to port, with a context", flx_perf_counter,
 	 FLX_USES_DURATION, 1},
 	{"ctx", "the context store alone, beside cds_lfht and rte_hash", flx_perf_ctx,
@@ -103,12 +106,19 @@ static void heed_signals(void)
 	sigaction(SIGTERM, &action, NULL);
 }
 
+/* In a scenario, or a process of its own that it runs in; both calls may be made from here. */
+static void leave(int number)
+{
+	flx_eal_remove_dir();
+	_exit(128 + number);
+}
+
 static _Noreturn void be_scenario(const struct flx_arguments *arguments)
 {
 	int error;
 
-	signal(SIGINT, SIG_DFL);
-	signal(SIGTERM, SIG_DFL);
+	signal(SIGINT, leave);
+	signal(SIGTERM, leave);
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
 	error = arguments->scenario->run(&arguments->perf);
 	if (error == -ENOENT && arguments->perf.only)

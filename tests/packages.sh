@@ -6,7 +6,7 @@
 #	install_packages "${build_packages[@]}" "${test_packages[@]}"
 
 build_packages=(gcc libc6-dev meson ninja-build pkg-config
-	libdpdk-dev liburcu-dev libhwloc-dev)
+	libdpdk-dev liburcu-dev libhwloc-dev libjansson-dev)
 test_packages=(libcunit1-dev python3 iproute2 iputils-ping arping ethtool netcat-openbsd
 	spin)
 # dpdk-testpmd and dpdk-test, the neighbours that we are measured beside.

@@ -10,6 +10,7 @@
 #include <rte_ip.h>
 #include <rte_udp.h>
 
+#include "perf/scenarios.h"
 #include "tests/test.h"
 
 struct headers {
@@ -20,17 +21,28 @@ struct headers {
 
 static struct flx_query query;
 static struct rte_mbuf mbuf;
-static uint8_t buffer[RTE_PKTMBUF_HEADROOM + 256];
-static const struct flx_port port = {.mac = {{2, 0, 0, 0, 0, 1}}};
+static uint8_t buffer[RTE_PKTMBUF_HEADROOM + 2048];
+static struct flx_query_conf conf;
+
+static struct headers *write_flow(struct flx_query_flow flow, uint32_t turn, uint64_t stamp)
+{
+	flx_query_make(&query, &conf);
+	mbuf = (struct rte_mbuf){.buf_addr = buffer, .buf_len = sizeof(buffer)};
+	flx_query_write(&query, &mbuf, flow, turn, stamp);
+	return rte_pktmbuf_mtod(&mbuf, struct headers *);
+}
 
 static struct headers *write_query(uint32_t client, bool counted)
 {
-	query.clients = 1000;
-	query.counted = counted;
-	flx_query_make(&query, &port, RTE_BE32(0xc6120001), 7000);
-	mbuf = (struct rte_mbuf){.buf_addr = buffer, .buf_len = sizeof(buffer)};
-	flx_query_write(&query, &mbuf, client);
-	return rte_pktmbuf_mtod(&mbuf, struct headers *);
+	conf = (struct flx_query_conf){
+		.to = {{2, 0, 0, 0, 0, 1}},
+		.ip = RTE_BE32(0xc6120001),
+		.udp_port = 7000,
+		.size = FLX_QUERY_SIZE_MIN,
+		.clients = 1000,
+		.counted = counted,
+	};
+	return write_flow((struct flx_query_flow){.client = client}, 0, 0);
 }
 
 /* As a fabric answers: from where it was sent to, with @count before it. */
@@ -121,12 +133,115 @@ static void test_query_refuses_what_is_no_answer(void)
 	CU_ASSERT_FALSE(flx_query_read(&query, &mbuf, &found));
 }
 
+/* Whether both check sums of the frame are right. */
+static bool is_summed(const struct headers *headers)
+{
+	return rte_raw_cksum(&headers->ip, sizeof(headers->ip)) == 0xffff &&
+	       rte_ipv4_udptcp_cksum_verify(&headers->ip, &headers->udp) == 0;
+}
+
+static void test_query_of_every_size_is_right_and_known(void)
+{
+	static const uint32_t sizes[] = {64, 65, 72, 128, 594, 1517, 1518};
+	struct flx_query_answer found;
+
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		struct headers *headers;
+
+		write_query(7, true);
+		conf.size = sizes[i];
+		headers = write_flow((struct flx_query_flow){.client = 7}, 0, 0);
+		CU_ASSERT_EQUAL(mbuf.data_len, sizes[i] - 4);
+		CU_ASSERT_EQUAL(mbuf.pkt_len, sizes[i] - 4);
+		CU_ASSERT_TRUE(is_summed(headers));
+		answer("19 ");
+		CU_ASSERT_TRUE(flx_query_read(&query, &mbuf, &found));
+		CU_ASSERT_EQUAL(found.count, 19);
+		/* The last byte. */
+		rte_pktmbuf_mtod(&mbuf, uint8_t *)[mbuf.data_len - 1] ^= 1;
+		CU_ASSERT_FALSE(flx_query_read(&query, &mbuf, &found));
+	}
+}
+
+static void test_query_mixes_sizes_seven_to_four_to_one(void)
+{
+	uint32_t small = 0, medium = 0, large = 0;
+	struct flx_query_answer found;
+
+	write_query(1, false);
+	conf.size = FLX_SIZE_IMIX;
+	for (uint32_t turn = 0; turn < FLX_QUERY_TURNS; turn++) {
+		CU_ASSERT_TRUE(
+			is_summed(write_flow((struct flx_query_flow){.client = 1}, turn, 0)));
+		small += mbuf.data_len == 60;
+		medium += mbuf.data_len == 590;
+		large += mbuf.data_len == 1514;
+		answer("");
+		CU_ASSERT_TRUE(flx_query_read(&query, &mbuf, &found));
+	}
+	CU_ASSERT_EQUAL(small, 7);
+	CU_ASSERT_EQUAL(medium, 4);
+	CU_ASSERT_EQUAL(large, 1);
+}
+
+static void test_query_carries_its_stamp_and_its_flow(void)
+{
+	static const uint64_t stamps[] = {0, 1, 0xffff, UINT64_MAX, 0x123456789abcdef0};
+	static const uint8_t key[12] = {198, 19, 0, 3, 198, 18, 0, 1, 0x9c, 0x43, 0x1b, 0x58};
+	const struct flx_query_flow flow = {.client = 3, .port = 3};
+	struct flx_query_answer found;
+	uint8_t made[12];
+
+	write_query(0, false);
+	conf.stamped = true;
+	conf.ports = 4;
+	for (size_t i = 0; i < sizeof(stamps) / sizeof(stamps[0]); i++) {
+		struct headers *headers = write_flow(flow, 0, stamps[i]);
+
+		CU_ASSERT_TRUE(is_summed(headers));
+		CU_ASSERT_EQUAL(headers->udp.src_port, RTE_BE16(40003));
+		answer("");
+		CU_ASSERT_TRUE(flx_query_read(&query, &mbuf, &found));
+		CU_ASSERT_EQUAL(found.stamp, stamps[i]);
+		CU_ASSERT_EQUAL(found.client, 3);
+	}
+	flx_query_flow_key(&query, flow, made);
+	CU_ASSERT_EQUAL(memcmp(made, key, sizeof(key)), 0);
+	/* A port that there is not; another server's. */
+	write_flow((struct flx_query_flow){.client = 3, .port = 4}, 0, 1);
+	answer("");
+	CU_ASSERT_FALSE(flx_query_read(&query, &mbuf, &found));
+	write_flow(flow, 0, 1)->ip.dst_addr ^= RTE_BE32(2);
+	answer("");
+	CU_ASSERT_FALSE(flx_query_read(&query, &mbuf, &found));
+	write_flow(flow, 0, 1)->udp.dst_port ^= RTE_BE16(2);
+	answer("");
+	CU_ASSERT_FALSE(flx_query_read(&query, &mbuf, &found));
+}
+
+static void test_query_that_comes_straight_back_is_its_own_answer(void)
+{
+	struct flx_query_answer found;
+
+	write_query(5, false);
+	conf.looped = true;
+	write_flow((struct flx_query_flow){.client = 5}, 0, 0);
+	CU_ASSERT_TRUE(flx_query_read(&query, &mbuf, &found));
+	CU_ASSERT_EQUAL(found.client, 5);
+	answer("");
+	CU_ASSERT_FALSE(flx_query_read(&query, &mbuf, &found));
+}
+
 int main(void)
 {
 	static const struct flx_test tests[] = {
 		FLX_TEST(test_query_has_right_check_sums_for_every_client),
 		FLX_TEST(test_query_knows_its_answers),
 		FLX_TEST(test_query_refuses_what_is_no_answer),
+		FLX_TEST(test_query_of_every_size_is_right_and_known),
+		FLX_TEST(test_query_mixes_sizes_seven_to_four_to_one),
+		FLX_TEST(test_query_carries_its_stamp_and_its_flow),
+		FLX_TEST(test_query_that_comes_straight_back_is_its_own_answer),
 		{0},
 	};
 
