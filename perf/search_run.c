@@ -22,7 +22,6 @@
 #include "perf/trial.h"
 
 #define COUNTER_PORT 7000
-#define KEYS	     1024
 
 /* What the rules ask for; a shorter search is flagged. */
 #define SUM_S 60.0
@@ -35,17 +34,15 @@
 #define TRIAL_MAX_MS  1000u
 #define FIRST_MS      250u
 #define WIDTH	      0.005
-X
-#define RATES 1000 /* max through min */
-/* A queue of a thousand is filled by half a percent too much at 3 M/s in 70 ms. */
-#define WARM_S 0.1
+#define TRIALS_MAX    2000 /* simulated noise took up to 1,200, 300 on average */
+#define RATES	      1000 /* max through min */
 /* The highest rate to try: the first that loses so much, from the first one on, twice as high each time. */
 #define PROBE_FIRST 10e3
 #define PROBE_MOST  1e9
 #define PROBE_S	    0.2
 #define PROBE_LOSS  0.1
 
-	extern struct flx_program flx_program_counter;
+extern struct flx_program flx_program_counter;
 
 static const struct {
 	struct flx_figure figure;
@@ -90,7 +87,7 @@ static double now_s(void)
 /* One trial: what of @planned was lost, told to who draws, and printed but for its verdict. */
 static int try_rate(double rate, double duration_s, struct flx_search_result *result, bool *limited)
 {
-	const struct flx_trial trial = {.rate = rate, .warm_s = WARM_S, .duration_s = duration_s};
+	const struct flx_trial trial = {.rate = rate, .duration_s = duration_s};
 	struct flx_trial_found found;
 	int error = flx_trial_run(run.bed, &trial, &found);
 
@@ -242,21 +239,19 @@ static struct flx_search_conf make_conf(void)
 
 static int run_once(const void *argument, void *unused)
 {
-	struct flx_perf perf = *(const struct flx_perf *)argument;
-	struct flx_trial_conf conf = {.perf = &perf, .whom = FLX_TRIAL_SERVER};
+	const struct flx_perf *perf = argument;
+	struct flx_trial_conf conf = {.perf = perf, .whom = FLX_TRIAL_SERVER};
 	struct flx_search_conf rules;
 	int error, closed;
 
-	perf.keys = perf.keys ? perf.keys : KEYS;
-	if (!perf.to) {
+	if (!perf->to) {
 		conf.whom = FLX_TRIAL_PROGRAM;
 		conf.program = &flx_program_counter;
 		conf.udp_port = COUNTER_PORT;
 		conf.counted = true;
-		conf.contexts = perf.keys + perf.keys / 8 + 1024;
 	}
 	(void)unused;
-	run.perf = &perf;
+	run.perf = perf;
 	run.begun_s = now_s();
 	error = flx_trial_open(&run.bed, &conf);
 	if (error)
