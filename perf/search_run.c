@@ -36,11 +36,16 @@
 #define WIDTH	      0.005
 #define TRIALS_MAX    2000 /* simulated noise took up to 1,200, 300 on average */
 #define RATES	      1000 /* max through min */
-/* The highest rate to try: the first that loses so much, from the first one on, twice as high each time. */
+#define AGAIN	      3	   /* a trial during which the generator was away */
+/*
+ * The highest rate to try is twice the first that loses so much in each of so many trials, beginning low, each
+ * twice as high. Less, and what takes the CPU for a moment would set it.
+ */
 #define PROBE_FIRST 10e3
 #define PROBE_MOST  1e9
-#define PROBE_S	    0.2
-#define PROBE_LOSS  0.1
+#define PROBE_MS    100
+#define PROBE_LOSS  0.3
+#define PROBES	    3
 
 extern struct flx_program flx_program_counter;
 
@@ -84,54 +89,70 @@ static double now_s(void)
 
 /* ------------------------------------------------------------------------------------------- trials */
 
-/* One trial: what of @planned was lost, told to who draws, and printed but for its verdict. */
-static int try_rate(double rate, double duration_s, struct flx_search_result *result, bool *limited)
+/* Tells of a trial who draws, and who watches; all but its verdict. */
+static void tell_trial(double rate, uint32_t duration_ms, const struct flx_trial_found *found,
+		       uint64_t lost)
 {
-	const struct flx_trial trial = {.rate = rate, .duration_s = duration_s};
-	struct flx_trial_found found;
-	int error = flx_trial_run(run.bed, &trial, &found);
+	double at_s = now_s() - run.begun_s;
 
-	if (error)
-		return error;
-	*limited = found.limited;
-	*result = (struct flx_search_result){
-		.planned = found.planned,
-		.lost = found.lost + found.refused + found.wrong,
-	};
 	flx_second_add(&(struct flx_second){
 		.name = "search.ndr",
 		.run = run.number,
-		.at_s = now_s() - run.begun_s,
-		.offered = (double)found.planned / found.seconds,
-		.answered = found.answers_per_sec,
-		.dropped = (double)result->lost / found.seconds,
+		.at_s = at_s,
+		.offered = (double)found->planned / found->seconds,
+		.answered = found->answers_per_sec,
+		.dropped = (double)lost / found->seconds,
 	});
-	printf("  %6.1f s %11.0f/s for %4.0f ms: lost %8.4f %%%s", now_s() - run.begun_s, rate,
-	       duration_s * 1e3,
-	       found.planned ? 100 * (double)result->lost / (double)found.planned : 100,
-	       found.limited ? ", generator-limited" : "");
-	return 0;
+	printf("  %6.1f s %11.0f/s for %4" PRIu32 " ms: lost %8.4f %%%s", at_s, rate, duration_ms,
+	       found->planned ? 100 * (double)lost / (double)found->planned : 100,
+	       found->limited ? ", generator-limited" : "");
+	fflush(stdout);
 }
 
-/* 1: @rate loses a tenth, and does so again, for what a pause took is not what the rate did; 0; -errno. */
+/*
+ * Tries @rate. A generator that is behind its plan and not busy was away: its CPU was taken from it. That says
+ * nothing of whom it asks, so the trial is not one, and another takes its place; but not for ever, for a
+ * machine that always does so must not hang the search.
+ */
+static int try_rate(double rate, uint32_t duration_ms, struct flx_search_result *result,
+		    bool *limited)
+{
+	const struct flx_trial trial = {.rate = rate, .duration_s = duration_ms / 1e3};
+	struct flx_trial_found found;
+
+	for (uint32_t i = 0;; i++) {
+		int error = flx_trial_run(run.bed, &trial, &found);
+
+		if (error)
+			return error;
+		result->planned = found.planned;
+		result->lost = found.lost + found.refused + found.wrong;
+		tell_trial(rate, duration_ms, &found, result->lost);
+		*limited = found.limited;
+		if (!found.limited || found.generator_busy_pct >= FLX_TRIAL_BUSY_PCT || i == AGAIN)
+			return 0;
+		puts(", again");
+	}
+}
+
+/* 1: @rate loses too much, each time; 0: it does not; -errno. */
 static int is_too_high(double rate)
 {
 	struct flx_search_result result;
 	bool too_high = true, limited;
 
-	for (uint32_t i = 0; i < 2 && too_high; i++) {
-		int error = try_rate(rate, PROBE_S, &result, &limited);
+	for (uint32_t i = 0; i < PROBES && too_high; i++) {
+		int error = try_rate(rate, PROBE_MS, &result, &limited);
 
 		if (error)
 			return error;
 		puts("");
-		fflush(stdout);
 		too_high = (double)result.lost >= PROBE_LOSS * (double)result.planned;
 	}
 	return too_high;
 }
 
-/* The highest rate that is worth a trial: --rate, or what is too high. */
+/* The highest rate that is worth a trial: --rate, or twice what is too high. */
 static int find_max(void)
 {
 	int found = run.perf->rate > 0;
@@ -139,8 +160,7 @@ static int find_max(void)
 	run.max = found ? run.perf->rate : PROBE_FIRST;
 	while (!found && run.max < PROBE_MOST) {
 		found = is_too_high(run.max);
-		if (!found)
-			run.max *= 2;
+		run.max *= 2;
 	}
 	return RTE_MIN(found, 0);
 }
@@ -153,8 +173,7 @@ static int search(void)
 	while ((state = flx_search_next(&run.search, &trial)) == FLX_SEARCH_MORE) {
 		struct flx_search_result result;
 		uint32_t number = run.search.count;
-		int error = try_rate(trial.rate, trial.duration_ms / 1e3, &result,
-				     &run.limited[number]);
+		int error = try_rate(trial.rate, trial.duration_ms, &result, &run.limited[number]);
 
 		if (error)
 			return error;
