@@ -19,6 +19,7 @@ const program = {
 		mode: { help: 'counter or echo', value: 'counter', choices: Object.keys(handlers) },
 		clients: { help: 'addresses, in turn', value: 1024, least: 1, most: 1 << 20 },
 		duration: { help: 'seconds', value: 1, least: 0.05, most: 3600, fraction: true },
+		figure: { help: 'name under which flxperf takes what it found' },
 	},
 };
 const options = take(program);
@@ -90,3 +91,4 @@ console.log(
 	`mode=${options.mode} clients=${addresses.length} answers=${answers} seconds=${seconds.toFixed(3)} ` +
 		`answers_per_s=${Math.round(answers / seconds)}`,
 );
+if (options.figure) console.log(`FIGURE ${options.figure} answers/s ${Math.round(answers / seconds)}`);
