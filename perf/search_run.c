@@ -16,6 +16,7 @@
 
 #include "fabric/base.h"
 #include "perf/figure.h"
+#include "perf/gen.h"
 #include "perf/sample.h"
 #include "perf/scenarios.h"
 #include "perf/search.h"
@@ -129,7 +130,7 @@ static int try_rate(double rate, uint32_t duration_ms, struct flx_search_result 
 		result->lost = found.lost + found.refused + found.wrong;
 		tell_trial(rate, duration_ms, &found, result->lost);
 		*limited = found.limited;
-		if (!found.limited || found.generator_busy_pct >= FLX_TRIAL_BUSY_PCT || i == AGAIN)
+		if (!found.limited || found.generator_busy_pct >= FLX_GEN_BUSY_PCT || i == AGAIN)
 			return 0;
 		puts(", again");
 	}
