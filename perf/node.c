@@ -2,7 +2,7 @@
 /*
  * node - the same services in one thread of Node, and by one worker of ours.
  *
- * A row of the first table is asked through a veth pair, each side on a core of its own, by the same client
+ * A row of the first table is asked through a veth pair, each side on a core of its own, by the same generator
  * (services.sh). There the kernel carries both, so that is the smaller part of what they differ in; the rows
  * of the second are without a network on either side: Node's handler in a loop, and the counter from
  * ring port to ring port, without its client's own cycles.
@@ -20,8 +20,8 @@
 #include "perf/script.h"
 
 #define WARM_MS 300
-/* Of services.sh: seven runs of each service; what both take to start, and what is lost is waited for. */
-#define RUNS_OF_SERVICES     16
+/* Of services.sh: five runs of each service; and what all that it starts takes to start. */
+#define RUNS_OF_SERVICES     10
 #define LIMIT_OF_SERVICES_S  120
 #define LIMIT_OF_INPROCESS_S 60
 /* A worker that is less busy than that was not the limit. */
@@ -48,13 +48,13 @@ struct service {
 			[FLX] = {NAME ".flx", "answers/s", NAME ".node", NULL, NULL,               \
 				 "flx run " APP ", one worker, af_xdp on the same pair"},          \
 			[NODE_BUSY] = {NAME ".node.busy", "%", NULL, NULL, NULL,                   \
-				       "of its CPU, what Node took"},                              \
+				       "of its CPU, what Node took, with interrupts"},             \
 			[NODE_GENERATOR] = {NAME ".node.generator", "%", NULL, NULL, NULL,         \
-					    "of the client's CPU, what was taken meanwhile"},      \
+					    "of its time, what the generator was busy"},           \
 			[FLX_BUSY] = {NAME ".flx.busy", "%", NULL, NULL, NULL,                     \
 				      "of its time, what flx's worker was busy"},                  \
 			[FLX_GENERATOR] = {NAME ".flx.generator", "%", NULL, NULL, NULL,           \
-					   "of the client's CPU, what was taken meanwhile"},       \
+					   "of its time, what the generator was busy"},            \
 		},                                                                                 \
 	}
 

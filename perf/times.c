@@ -131,6 +131,11 @@ static int find_most(struct flx_trial_bed *bed, const struct times *times, doubl
 	int error = flx_trial_run(bed, &trial, &found);
 
 	*most = found.answers_per_sec;
+	if (!error)
+		printf("  %s.rate: closed loop, %.0f/s answered; lost %" PRIu64 ", wrong %" PRIu64
+		       "; busy: generator %.0f %%, worker %.0f %%\n",
+		       times->prefix, *most, found.lost, found.wrong, found.generator_busy_pct,
+		       found.worker_busy_pct);
 	if (!error && *most <= 0) {
 		flx_error(
 			"%s: nothing is answered; see whether the server runs, and answers on that "

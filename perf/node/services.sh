@@ -5,13 +5,14 @@
 #	perf/node/services.sh NAME APP PORT [SECONDS]
 #	perf/node/services.sh node.udp counter 7000 2
 #
-# Both are asked through the same veth pair by the same client in the kernel, which has CPU 0; the service
-# has the last CPU: Node's with the kernel's UDP, flx over af_xdp with one worker. Each is measured in
-# closed loops of two sizes, then at offered rates, halving what is left between one that it sustains (lost
-# are 0.5 % at most) and one that it does not. Its figure is the most that it answered in a run that it
-# sustained. Every answer is verified, and one wrong answer is a failure. Whether the service was the
-# limit, or the client, the other figures say: how busy the service was, of its CPU, or flx's worker, which
-# polls, of its own account; and how busy the client's CPU.
+# Both are asked through the same veth pair by the same generator (flxperf gen, over af_xdp), which has
+# CPU 0; the service has the last CPU: Node's with the kernel's UDP, flx over af_xdp with one worker. Each is
+# asked in a closed loop, then at offered rates, halving what is left between one that it sustains
+# (0.5 % at most stay without an answer) and one that it does not. Its figure is the most that it
+# answered in a run that it sustained. Every answer is verified, and one wrong answer is a failure. Whether
+# the service was the limit, or the generator, the other figures say: of Node, which share of its CPU it
+# took, with the interrupts there; of those who poll, the worker and the generator, how much of their time
+# they were busy, by their own account.
 #
 # It runs in namespaces of its own. SECONDS are those of a run (2). Prints lines for perf/script.c, that is
 # `flxperf node`, and a line for each run. Exit status: 0; 1 it failed; 2 wrong usage.
@@ -36,8 +37,7 @@ if [ -z "${FLX_SERVICES_ISOLATED-}" ]; then
 fi
 cd "$(dirname "${BASH_SOURCE[0]}")/../.." || exit 1
 
-build=${FLX_BUILD-build} ip=198.18.0.1 loss_max_pct=0.5 halvings=4 clients=4
-client_line='requests=([0-9]+) answers=([0-9]+) .*wrong=0 .*answers_per_s=([0-9]+)$'
+build=${FLX_BUILD-build} ip=198.18.0.1 net=15 steps=5 loss_max_permille=5
 service_cpu=$(($(nproc) - 1))
 dir=$(mktemp -d)
 server=
@@ -51,9 +51,6 @@ fail() {
 mount -t tmpfs tmpfs /run && mount -t sysfs sysfs /sys && ip link set lo up || exit 1
 pmd-config/setup.sh veth --net 198.18.0.0/24 >"$dir/log" 2>&1 || skip "no veth pair: $(tail -n 1 "$dir/log")"
 peer=$(ip -n flx-demo -o link | awk -F'[ :@]+' '$2 != "lo" {print $2}')
-# Each run has client addresses of its own, so that all counts begin with 1.
-for host in {10..249}; do echo "address add 198.18.0.$host/24 dev $peer"; done |
-	ip -n flx-demo -batch - || fail "no addresses for the clients"
 
 # -------------------------------------------------------------------------------------- services
 
@@ -69,7 +66,7 @@ wait_for() {
 
 start_node() {
 	echo 0 >/proc/sys/net/ipv4/conf/flx0/arp_ignore
-	ip address add "$ip/24" dev flx0
+	ip address add "$ip/$net" dev flx0
 	taskset -c "$service_cpu" node perf/node/server.mjs --mode "$app" --host "$ip" --port "$port" \
 		>"$dir/log" 2>&1 &
 	server=$!
@@ -86,14 +83,14 @@ stop() {
 
 stop_node() {
 	stop "^node: .* refused=0 "
-	ip address del "$ip/24" dev flx0
+	ip address del "$ip/$net" dev flx0
 	# As setup.sh has it: ARP is the fabric's.
 	echo 8 >/proc/sys/net/ipv4/conf/flx0/arp_ignore
 }
 
 start_flx() {
 	"$build/apps/flx" run "$app" --dev --workers 1 --cpus "$service_cpu" --port af_xdp:flx0 \
-		--ip "$ip/24" --control "$dir/control" >"$dir/log" 2>&1 &
+		--ip "$ip/$net" --control "$dir/control" >"$dir/log" 2>&1 &
 	server=$!
 	wait_for ip netns exec flx-demo ping -c 1 -W 1 "$ip"
 }
@@ -102,80 +99,77 @@ stop_flx() { stop '^unexplained 0$'; }
 
 # ------------------------------------------------------------------------------------------ runs
 
-# Ticks so far: the client's CPU busy, and idle; the service's busy, idle, and of these in interrupts; and
-# the service itself.
+# Ticks so far of the service's CPU: busy, idle, in interrupts; and of the service itself.
 ticks() {
 	awk -v service="cpu$service_cpu" '
-		$1 == "cpu0" || $1 == service {
-			printf("%d %d ", $2 + $3 + $4 + $7 + $8 + $9, $5 + $6)
-			if ($1 == service) printf("%d ", $7 + $8)
-		}
+		$1 == service {printf("%d %d %d ", $2 + $3 + $4 + $7 + $8 + $9, $5 + $6, $7 + $8)}
 		FILENAME != "/proc/stat" {print $14 + $15}' /proc/stat "/proc/$server/stat"
 }
 
-# What became of these, $1 before and $2 after, in percent: how busy the client's CPU was; how much of its
-# own the service had, with the interrupts there, which are of its packets; and what others took of that.
-shares() {
-	awk -v a="$1" -v b="$2" 'BEGIN {
-		split(a, x); split(b, y)
-		for (i = 1; i <= 6; i++) d[i] = y[i] - x[i]
-		client = d[1] + d[2] + 1e-9; service = d[3] + d[4] + 1e-9; had = d[5] + d[6]
-		others = d[3] - had
-		printf("%.0f %.0f %.0f\n", 100 * d[1] / client, 100 * had / service,
-			others > 0 ? 100 * others / service : 0) }'
-}
-
-# In the middle of a run: how much of its time the worker of flx was busy, for it polls in the rest.
-look_at_worker() {
-	sleep "$(awk -v s="$seconds" 'BEGIN {print s / 2}')"
-	"$build/apps/flx" show --control "$dir/control" | sed -n 's/.* busy *\([0-9]*\)%$/\1/p'
-}
-
-# One run of the client with its options. Sets rate, answers per second, and keeps the best of those that
-# are sustained. Whether this one was.
-drive() {
-	local from=$((10 + runs++ * clients % 240)) before lost busy generator others look=
+# How busy the service is, window after window, for as long as it is let: a line each of the percent of the
+# CPU that it took, with interrupts, or that its worker was busy; and the percent that others took.
+watch() {
+	local before now busy
 	before=$(ticks)
-	if [ "$service" = flx ]; then
-		look_at_worker >"$dir/busy" &
-		look=$!
-	fi
-	ip netns exec flx-demo "$build/tests/e2e/client" --to "$ip:$port" --mode "$app" \
-		--from "$(seq -s, -f '198.18.0.%g' "$from" $((from + clients - 1)))" --cpu 0 \
-		--duration "$seconds" "$@" >"$dir/client" 2>&1
-	read -r generator busy others < <(shares "$before" "$(ticks)")
-	[ -z "$look" ] || { wait "$look" && busy=$(<"$dir/busy"); }
-	[[ $(tail -n 1 "$dir/client") =~ $client_line ]] || {
-		cat "$dir/client" >&2
-		fail "the client is not content with $service ($*)"
+	while :; do
+		if [ "$service" = flx ]; then
+			busy=$("$build/apps/flx" show --control "$dir/control" |
+				sed -n 's/.* busy *\([0-9]*\)%$/\1/p')
+		else
+			busy=- && sleep 0.25
+		fi
+		now=$(ticks)
+		awk -v a="$before" -v b="$now" -v busy="$busy" 'BEGIN {
+			split(a, x); split(b, y)
+			for (i = 1; i <= 4; i++) d[i] = y[i] - x[i]
+			all = d[1] + d[2] + 1e-9; had = d[3] + d[4]
+			printf("%.0f %.0f\n", busy == "-" ? 100 * had / all : busy,
+				d[1] > had ? 100 * (d[1] - had) / all : 0) }'
+		before=$now
+	done
+}
+
+# A run of the generator with its options, of which the trial is that the last line of $1 tells of. Sets
+# rate, answers per second, and keeps the best that is sustained. Whether this one is.
+drive() {
+	local trial=$1 watching busy others planned generator line lost
+	shift
+	watch >"$dir/busy" 2>/dev/null &
+	watching=$!
+	ip netns exec flx-demo taskset -c 0 "$build/perf/flxperf" gen --dev --repeat 1 --keys 64 \
+		--port "af_xdp:$peer" --to "$ip:$port" --ip "198.18.0.2/$net" "$@" >"$dir/gen" 2>&1
+	kill "$watching"
+	wait "$watching" 2>/dev/null
+	line=$(grep "^  gen\.$trial: " "$dir/gen")
+	[[ $line =~ \ ([0-9]+)/s\ answered\;\ lost\ ([0-9]+),\ wrong\ 0 ]] || {
+		cat "$dir/gen" >&2
+		fail "the generator is not content with $service ($trial $*)"
 	}
-	rate=${BASH_REMATCH[3]}
-	lost=$(awk -v sent="${BASH_REMATCH[1]}" -v got="${BASH_REMATCH[2]}" \
-		'BEGIN {printf("%.2f\n", sent ? 100 * (sent - got) / sent : 100)}')
-	echo "$name.$service $*: $rate answers/s, $lost % lost; busy: service $busy %," \
-		"CPU of the client $generator %; others took $others % of the service's CPU"
-	awk -v l="$lost" -v m="$loss_max_pct" 'BEGIN {exit !(l <= m)}' || return
+	rate=${BASH_REMATCH[1]} lost=${BASH_REMATCH[2]}
+	generator=$(sed 's/.*generator \([0-9]*\) %.*/\1/' <<<"$line")
+	planned=$rate
+	[[ $line =~ \ ([0-9]+)/s\ planned ]] && planned=${BASH_REMATCH[1]}
+	# Of the windows the busiest, for the generator also starts and ends in them.
+	read -r busy others < <(sort -rn "$dir/busy" | head -n 1)
+	echo "$name.$service $trial $*: $rate answers/s of $planned, $lost lost; busy: service $busy %," \
+		"generator $generator %; others took $others % of the service's CPU"
+	((rate * 1000 >= planned * (1000 - loss_max_permille))) || return
 	[ "$rate" -le "${best[0]}" ] || best=("$rate" "$busy" "$generator")
 }
 
 measure() {
-	service=$1 runs=0 best=(0 0 0)
-	local low high middle rate
+	service=$1 best=(0 0 0)
+	local low high=0 middle rate
 	"start_$service"
-	# Warm: caches of neighbours, and Node's compiler.
-	seconds=0.5 drive --window 32 >/dev/null
+	# Once to warm up: neighbours, and Node's compiler.
+	drive rate --duration 0.1 >/dev/null
 	best=(0 0 0)
-	drive --window 8
-	drive --window 32
-	low=$((rate / 2)) high=$((rate * 5 / 4))
-	for ((halving = 0; halving < halvings; halving++)); do
-		middle=$(((low + high) / 2))
-		# Not sustained is also what the client could not send.
-		if drive --window 0 --rate "$middle" && ((rate * 100 >= middle * 99)); then
-			low=$middle
-		else
-			high=$middle
-		fi
+	drive rate --duration 0.1
+	low=$((rate / 2)) middle=$((rate * 9 / 10))
+	for ((step = 0; step < steps; step++)); do
+		if drive given --duration "$seconds" --rate "$middle"; then low=$middle; else high=$middle; fi
+		# Up, until one is too much.
+		middle=$((high > low ? (low + high) / 2 : low * 3 / 2))
 	done
 	"stop_$service"
 	[ "${best[0]}" -gt 0 ] || fail "$service sustained none of these"
