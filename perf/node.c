@@ -2,10 +2,10 @@
 /*
  * node - the same services in one thread of Node, and by one worker of ours.
  *
- * A row of the first table is asked through a veth pair, each side on a core of its own, by the same generator
- * (services.sh). There the kernel carries both, so that is the smaller part of what they differ in; the rows
- * of the second are without a network on either side: Node's handler in a loop, and the counter from
- * ring port to ring port, without its client's own cycles.
+ * A row of the first table is asked through a veth pair by the same generator, each side on a core of its
+ * own (services.sh). There the kernel carries both, and takes most of the time of ours; the rows of the second
+ * are without a network on either side: Node's handler in a loop, and the counter from ring port to ring
+ * port, without its client's own cycles.
  */
 #include <errno.h>
 #include <math.h>

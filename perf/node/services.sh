@@ -123,8 +123,9 @@ watch() {
 			split(a, x); split(b, y)
 			for (i = 1; i <= 4; i++) d[i] = y[i] - x[i]
 			all = d[1] + d[2] + 1e-9; had = d[3] + d[4]
-			printf("%.0f %.0f\n", busy == "-" ? 100 * had / all : busy,
-				d[1] > had ? 100 * (d[1] - had) / all : 0) }'
+			# Some kernels count interrupts among what a process takes, too.
+			if (had > d[1]) had = d[1]
+			printf("%.0f %.0f\n", busy == "-" ? 100 * had / all : busy, 100 * (d[1] - had) / all) }'
 		before=$now
 	done
 }
