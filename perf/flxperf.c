@@ -47,9 +47,14 @@ const struct flx_perf_scenario flx_perf_scenarios[] = {
 	{"sched", "how load is spread: after a shift, under hot keys, under an even load",
 	 flx_perf_sched, FLX_USES_DURATION | FLX_DRAWS_ITSELF, 60},
 	{"scale", "two workers and more against one", flx_perf_scale, FLX_USES_WORKERS, 0},
+	{"search",
+	 "highest rate without loss (NDR), and with half a percent (PDR); --rate: none above",
+	 flx_perf_search, PACKETS | FLX_USES_PORT | FLX_USES_RATE, 60},
 	{"idle", "what an idle fabric takes, and how soon it wakes", flx_perf_idle, 0, 0},
 	{"wire", "echo over af_xdp on a veth pair, beside testpmd", flx_perf_wire,
 	 FLX_USES_DURATION, 2},
+	{"node", "single-threaded Node as the same service, over a veth pair and without a network",
+	 flx_perf_node, FLX_USES_DURATION, 2},
 	{0},
 };
 
