@@ -114,9 +114,12 @@ uint32_t flx_gen_poll(struct flx_gen *gen, uint64_t now_tsc)
 	}
 	if (unlikely(now_tsc >= gen->close_tsc && !gen->ended))
 		end(gen);
+	/* Who was away for so long cannot say that nothing came meanwhile. */
+	gen->quiet = !moved && now_tsc - gen->polled_tsc < grace / 2;
+	gen->polled_tsc = now_tsc;
 	if (moved)
 		gen->moved_tsc = now_tsc;
-	else if (unlikely(gen->closed && sends && now_tsc - gen->moved_tsc > grace))
+	else if (unlikely(gen->closed && sends && gen->quiet && now_tsc - gen->moved_tsc > grace))
 		give_up(gen);
 	return moved;
 }
@@ -125,7 +128,8 @@ bool flx_gen_is_done(const struct flx_gen *gen, uint64_t now_tsc)
 {
 	uint64_t grace = gen->conf.hz / 1000 * FLX_GEN_GRACE_MS;
 
-	return gen->ended && (count_under_way(gen) <= 0 || now_tsc >= gen->close_tsc + grace);
+	return gen->ended &&
+	       (count_under_way(gen) <= 0 || (gen->quiet && now_tsc >= gen->close_tsc + grace));
 }
 
 void *flx_gen_run(void *argument)
@@ -330,7 +334,7 @@ int flx_gen_begin(struct flx_gen *gen, const struct flx_gen_plan *plan, uint64_t
 	gen->close_tsc = gen->end_tsc;
 	if (!gen->closed)
 		gen->close_tsc += gen->conf.hz / 1000000 * FLX_GEN_LATE_US;
-	gen->moved_tsc = start_tsc;
+	gen->moved_tsc = gen->polled_tsc = start_tsc;
 	gen->busy = gen->total = 0;
 	for (uint32_t q = 0; q < gen->conf.queues; q++) {
 		struct flx_gen_queue *queue = &gen->queue[q];

@@ -69,6 +69,8 @@ struct flx_gen {
 	uint64_t end_tsc;     /* nothing more is due from then on */
 	uint64_t close_tsc;   /* nothing more is sent from then on */
 	uint64_t moved_tsc;   /* when something came or went last */
+	uint64_t polled_tsc;  /* last poll */
+	bool quiet;	      /* nothing came or went in it, and it was not away before */
 	uint64_t answers;     /* of all runs, when this one closed */
 	uint64_t busy, total; /* ticks of the thread, in polls that moved something, and in all */
 };

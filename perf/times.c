@@ -222,8 +222,10 @@ static int write_hlog(const struct flx_perf *perf, const struct offer *offer)
 
 	name_raw(raw, perf, offer->name);
 	/* The script runs elsewhere. */
-	if (!realpath(raw, absolute))
+	if (!realpath(raw, absolute)) {
+		flx_error("--hlog %s: no latencies in %s: %s", perf->hlog, raw, strerror(errno));
 		return -errno;
+	}
 	snprintf(log, sizeof(log), "%.*s", (int)(strlen(absolute) - strlen(".raw")), absolute);
 	snprintf(seconds, sizeof(seconds), "%.3f", perf->duration_s * perf->repeat);
 	error = flx_script_run(&script);

@@ -20,6 +20,8 @@
 #define FABRIC_IP   0xc6120001u /* 198.18.0.1 */
 #define FABRIC_CIDR "198.18.0.1/24"
 #define KEYS	    1024
+/* What leaves room for a count of 32 bits and a space. */
+#define COUNTED_SIZE_MAX (FLX_QUERY_SIZE_MAX - 11)
 /* A thread has begun by then. */
 #define LEAD_US 2000
 /* How often the control thread looks up; a tenth of that is late for no second. */
@@ -177,6 +179,14 @@ static int read_perf(const struct flx_trial_conf *conf, struct flx_gen_conf *gen
 		flx_error("generator: a server is asked over --port SPEC, and is --to "
 			  "ADDRESS:PORT; give "
 			  "both");
+		return -EINVAL;
+	}
+	if (conf->counted && conf->whom == FLX_TRIAL_PROGRAM &&
+	    (perf->size == FLX_SIZE_IMIX || perf->size > COUNTED_SIZE_MAX)) {
+		flx_error("--size: answers of %s begin with a count, and to the longest frames of "
+			  "an imix "
+			  "there would be none; give at most %u, or let echo answer",
+			  conf->program->name, COUNTED_SIZE_MAX);
 		return -EINVAL;
 	}
 	if (ports > FLX_QUERY_PORTS_MAX) {

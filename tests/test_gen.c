@@ -419,6 +419,24 @@ static void test_gen_in_a_closed_loop_gets_over_losses(void)
 	close_gen();
 }
 
+/* It has no time for 200 ms, when the last answers come. */
+static void test_gen_that_was_away_looks_once_more(void)
+{
+	struct flx_asker_counts counts;
+
+	open_gen(false);
+	begin(&(struct flx_gen_plan){.rate = 10000, .duration_s = 0.1});
+	for (; now < START + 100 * MS; now += MS / 10)
+		flx_gen_poll(&gen, now);
+	for (uint32_t i = 0; i < 100; i++)
+		serve();
+	now = START + 300 * MS;
+	counts = run(MS / 10);
+	CU_ASSERT_EQUAL(counts.requests, 1000);
+	CU_ASSERT_EQUAL(counts.answers, 1000);
+	close_gen();
+}
+
 /* ----------------------------------------------------------------------------------------- flows */
 
 static void test_gen_brings_each_flow_to_its_queue(void)
@@ -483,6 +501,7 @@ int main(void)
 		FLX_TEST(test_gen_counts_what_is_lost_and_what_is_wrong),
 		FLX_TEST(test_gen_finds_counts_that_are_missing_or_come_twice),
 		FLX_TEST(test_gen_in_a_closed_loop_gets_over_losses),
+		FLX_TEST(test_gen_that_was_away_looks_once_more),
 		FLX_TEST(test_gen_brings_each_flow_to_its_queue),
 		FLX_TEST(test_gen_asks_as_often_as_popularity_says),
 		{0},

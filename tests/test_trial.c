@@ -34,6 +34,31 @@ static struct flx_program program = {.name = "stall", FLX_FLUXIONS(fluxions)};
 static const struct flx_perf perf = {.size = 0, .keys = 64, .flows = 256, .dev = true};
 static struct flx_trial_bed *bed;
 
+static void test_trial_refuses_what_cannot_be_asked(void)
+{
+	static const struct {
+		struct flx_perf perf;
+		enum flx_trial_whom whom;
+		bool counted;
+	} rows[] = {
+		{{.size = FLX_SIZE_IMIX}, FLX_TRIAL_PROGRAM, true},
+		{{.size = 1508}, FLX_TRIAL_PROGRAM, true},
+		{{.size = 64, .keys = 2, .flows = 2 * 25535 + 1}, FLX_TRIAL_PROGRAM, false},
+		{{.size = 64, .port = "ring"}, FLX_TRIAL_SERVER, false},
+		{{.size = 64, .to = "198.18.0.1:7"}, FLX_TRIAL_SERVER, false},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const struct flx_trial_conf conf = {.perf = &rows[i].perf,
+						    .whom = rows[i].whom,
+						    .program = &program,
+						    .counted = rows[i].counted};
+
+		CU_ASSERT_EQUAL(flx_trial_open(&bed, &conf), -EINVAL);
+		CU_ASSERT_PTR_NULL(bed);
+	}
+}
+
 static void test_trial_opens_a_bed(void)
 {
 	const struct flx_trial_conf conf = {
@@ -108,6 +133,7 @@ static void test_trial_hands_its_ledger_over(void)
 int main(void)
 {
 	static const struct flx_test tests[] = {
+		FLX_TEST(test_trial_refuses_what_cannot_be_asked),
 		FLX_TEST(test_trial_opens_a_bed),
 		FLX_TEST(test_trial_in_a_closed_loop_is_answered),
 		FLX_TEST(test_trial_in_an_open_loop_has_as_many_as_planned),
