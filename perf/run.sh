@@ -21,9 +21,9 @@ use_debian_tools
 declare -A options=(
 	[hop]="--duration 0.3" [counter]="--duration 0.4" [echo]="--duration 0.5" [ctx]="" [move]=""
 	[sched]="--duration 10" [scale]="" [idle]="" [wire]="--duration 1" [search]="--duration 5"
-	[latency]="--duration 1" [gen]="--duration 0.5" [peers]="" [node]=""
+	[latency]="--duration 1" [gen]="--duration 0.5" [peers]="" [node]="--duration 0.5"
 )
-scenarios=(hop counter echo ctx move sched scale idle wire gen search latency peers node)
+scenarios=(hop counter echo ctx move sched scale idle wire gen search latency node)
 
 usage() { sed -n 's/^#\t/usage: /p' "$0"; echo "SCENARIO: ${scenarios[*]}"; }
 refuse() {
@@ -110,6 +110,9 @@ if [ "$(id -u)" -ne 0 ] || ! pmd-config/setup.sh --state "$state" hugepages "$mi
 	memory=(--dev)
 fi
 
+# HdrHistogram's own library, for --hlog and its tests.
+perf/node/install.sh >>build/perf-run.log 2>&1 || echo "no HdrHistogram: perf/node/install.sh says why"
+
 results=build/perf-results
 rm -rf "$results"
 mkdir -p "$results"
@@ -125,6 +128,7 @@ for scenario in "${wanted[@]}"; do
 	3) limited+=" $scenario" ;;
 	*) status=1 ;;
 	esac
+	echo "$scenario took $SECONDS s"; SECONDS=0
 	[ ! -f "$results/$scenario.json" ] || files+=("$results/$scenario.json")
 done
 
