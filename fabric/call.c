@@ -43,7 +43,8 @@ static void put(struct flx_call *call, uint16_t fluxion, struct flx_msg *msg)
 	*call->sends++ = (struct flx_elem){.msg = msg, .fluxion = fluxion};
 }
 
-int flx_send_slow(struct flx_call *call, uint32_t stream, struct flx_msg *msg)
+/* Whatever the message, whatever the stream. */
+static __rte_noinline int send_any(struct flx_call *call, uint32_t stream, struct flx_msg *msg)
 {
 	const struct flx_target *target = &call->targets[stream];
 	const uint16_t *list;
@@ -69,6 +70,24 @@ int flx_send_slow(struct flx_call *call, uint32_t stream, struct flx_msg *msg)
 		put(call, list[i], copy);
 	}
 	put(call, list[0], msg);
+	return 0;
+}
+
+/* Whether @msg is what the call made last, and has not been sent: as most that are made. */
+static inline bool is_newest(const struct flx_call *call, const struct flx_msg *msg)
+{
+	uint32_t made = call->made;
+
+	return made && call->making[made - 1] == msg && !(call->made_sent >> (made - 1));
+}
+
+int flx_send_slow(struct flx_call *call, uint32_t stream, struct flx_msg *msg)
+{
+	if (unlikely(stream >= FLX_STREAMS_MAX || call->targets[stream].count != 1 ||
+		     !is_newest(call, msg)))
+		return send_any(call, stream, msg);
+	call->made_sent |= 1ull << (call->made - 1);
+	put(call, (uint16_t)call->targets[stream].to, msg);
 	return 0;
 }
 
