@@ -142,7 +142,7 @@ else
 fi
 
 echo "== testpmd on a looped ring port, one core: what moving frames costs there"
-step perf/testpmd_ring.sh
+step perf/peers.sh io macswap 5tswap csum
 
 echo "== over af_xdp on a veth pair, the same client: testpmd 5tswap and flx run echo in turn"
 if [ "$(id -u)" -ne 0 ]; then
