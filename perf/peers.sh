@@ -44,19 +44,21 @@ done
 [[ -z $tsc_mhz || $tsc_mhz =~ ^[1-9][0-9]*(\.[0-9]+)?$ ]] || refuse "--tsc-mhz $tsc_mhz: give a number"
 [ -z "$from" ] || [ -r "$from" ] || refuse "--from $from: cannot be read"
 
-# The last two of the allowed CPUs, one a line: where there are more, the first is for what else there is.
+# The allowed CPUs, one a line.
 allowed() {
-	local row first last
+	local row
 	for row in $(taskset -cp $$ | sed 's/.*: //;s/,/ /g'); do
-		first=${row%-*} last=${row#*-}
-		seq "$first" "$last"
-	done | tail -n 2
+		seq "${row%-*}" "${row#*-}"
+	done
 }
 if [ -z "$cpus" ]; then
-	mapfile -t two < <(allowed)
+	mapfile -t two < <(allowed | tail -n 2)
 	cpus=${two[0]},${two[1]-${two[0]}}
 fi
 a=${cpus%,*} b=${cpus#*,}
+# For what else a tool runs.
+rest=$(allowed | grep -vxe "$a" -e "$b" | head -n 1)
+: "${rest:=$a}"
 if [ -z "$tsc_mhz" ]; then
 	tsc_mhz=$(dmesg 2>/dev/null | sed -n 's/.*tsc: Refined TSC clocksource calibration: \([0-9.]*\).*/\1/p
 		s/.*tsc: Detected \([0-9.]*\) MHz TSC.*/\1/p' | tail -n 1)
@@ -65,7 +67,7 @@ fi
 
 dir=$(mktemp -d)
 said=$dir/said
-tool= input=
+tool= input= polls=
 prefix=flxpeer$$
 eal=(--no-huge -m 512 --no-pci --no-shconf --no-telemetry --file-prefix="$prefix")
 # The tool, and the directory that EAL leaves behind.
@@ -77,17 +79,39 @@ trap end EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM HUP
 
-# run LIMIT PATTERN COMMAND...: starts COMMAND, writes what it says to $said, and ends it by INT when
-# PATTERN has come, or after LIMIT seconds. What it says from then on is there as well.
+# What comes, with a line's end and the time in place of each carriage return: "@SECONDS what follows it".
+stamp() {
+	local part
+	while IFS= read -r -d $'\r' part; do
+		printf '%s\n@%s ' "$part" "$EPOCHREALTIME"
+	done
+	printf '%s\n' "$part"
+	: >"$dir/stamped"
+}
+
+# run LIMIT TIMES PATTERN COMMAND...: starts COMMAND, writes what it says to $said, and ends it by INT when
+# PATTERN has come in so many lines, or after LIMIT seconds. Of a COMMAND whose first thread polls $polls is
+# something that it says when its others have started: from then on that one gives way, and what comes is
+# stamped.
 run() {
-	local limit=$1 pattern=$2 until
-	shift 2
+	local limit=$1 times=$2 pattern=$3 until
+	shift 3
 	: >"$said"
-	stdbuf -oL "$@" <"${input:-/dev/null}" >"$said" 2>&1 &
+	if [ -n "$polls" ]; then
+		rm -f "$dir/stamped"
+		stdbuf -oL "$@" </dev/null > >(stamp >"$said") 2>&1 &
+	else
+		: >"$dir/stamped"
+		stdbuf -oL "$@" <"${input:-/dev/null}" >"$said" 2>&1 &
+	fi
 	tool=$!
 	until=$((SECONDS + limit))
 	while kill -0 "$tool" 2>/dev/null && [ "$SECONDS" -lt "$until" ]; do
-		[ -n "$pattern" ] && grep -q -- "$pattern" "$said" && break
+		if [ -n "$polls" ] && grep -q -- "$polls" "$said"; then
+			renice -n 19 -p "$tool" >/dev/null
+			polls=
+		fi
+		[ "$(grep -c -- "$pattern" "$said")" -lt "$times" ] || break
 		sleep 0.2
 	done
 	kill -INT "$tool" 2>/dev/null
@@ -98,6 +122,10 @@ run() {
 	kill -KILL "$tool" 2>/dev/null
 	wait "$tool" 2>/dev/null
 	tool=
+	for ((tenth = 0; tenth < 10; tenth++)); do
+		[ -e "$dir/stamped" ] && break
+		sleep 0.1
+	done
 }
 
 # Why tool $1 does not run here; fails when it does.
@@ -127,7 +155,7 @@ figures() {
 		return 0
 	fi
 	echo "peers: $1: cannot understand what the tool says; it ends with" >&2
-	tail -n 5 "$said" | tr '\r' '\n' | sed 's/^/peers:   /' >&2
+	tail -n 5 "$said" | sed 's/^/peers:   /' >&2
 	exit 1
 }
 
@@ -140,7 +168,7 @@ peer_ring() {
 		skip "$reason" ring.{spsc,mpmc}.8 ring.{spsc,mpmc}.32
 		return
 	}
-	[ -n "$from" ] || DPDK_TEST=ring_perf_autotest run 60 '### Testing using all worker' \
+	[ -n "$from" ] || DPDK_TEST=ring_perf_autotest run 60 1 '### Testing using all worker' \
 		dpdk-test "${eal[@]}" --lcores="0@$a,1@$b"
 	# The first two-CPU section: pointers, as figures of rings usually are.
 	awk '/^### Testing using two physical cores/ {here = !seen; seen = 1; next}
@@ -164,7 +192,7 @@ peer_graph() {
 		skip "$reason" graph.call graph.object
 		return
 	}
-	[ -n "$from" ] || DPDK_TEST=graph_perf_autotest run 60 'TestCase \[ 0\]' \
+	[ -n "$from" ] || DPDK_TEST=graph_perf_autotest run 60 1 'TestCase \[ 0\]' \
 		dpdk-test "${eal[@]}" --lcores="0@$b,1@$a"
 	# The first case: source, four nodes, sink. The median, for one node in six is often disturbed.
 	awk -F'[| ]+' '/TestCase \[ 0\].*succeeded/ {good = 1; exit}
@@ -191,21 +219,31 @@ peer_dsw() {
 		skip "$reason" "$1"
 		return
 	}
-	[ -n "$from" ] || run $((seconds + 2)) '' dpdk-test-eventdev "${eal[@]}" \
-		--lcores="0@$a,1@$a,2@$b" --vdev=event_dsw0 -- --test=perf_queue --plcores=1 --wlcores=2 \
-		--stlist="$2" --prod_enq_burst_sz=32 --nb_pkts=0
+	# Its main thread only waits for seconds to pass, but polls for that: beside the producer on one CPU it
+	# would take half of it. So it gives way when the others have started. Then its seconds are too long,
+	# so it is noted when they end.
+	polls=prod_enq_burst_sz
+	[ -n "$from" ] || run $((3 * seconds + 10)) $((seconds + 2)) '^@' \
+		dpdk-test-eventdev "${eal[@]}" \
+		--lcores="0@$rest,1@$a,2@$b" --vdev=event_dsw0 -- --test=perf_queue --plcores=1 \
+		--wlcores=2 --stlist="$2" --prod_enq_burst_sz=32 --nb_pkts=0
 	has_driver event_dsw0 || {
 		skip "no event_dsw driver here; install the package librte-event-dsw23" "$1"
 		return
 	}
-	# A value each second, one over the other. The first is of a start; the mean of the others.
-	tr '\r' '\n' <"$said" | awk -v name="$1" '
-		/^[0-9.]+ mpps avg/ && count++ {sum += $1}
+	# Events of such a second, in millions. The first is of a start.
+	awk -v name="$1" '/^@/ && $3 == "mpps" {
+			now = substr($1, 2)
+			if (count++)
+				sum += $2
+			else
+				begin = now
+		}
 		END {
-			if (count < 2 || sum <= 0)
+			if (count < 2 || sum <= 0 || now <= begin)
 				exit 1
-			printf("FIGURE peers.%s M/s %.3f\n", name, sum / (count - 1))
-		}' | figures "$1"
+			printf("FIGURE peers.%s M/s %.3f\n", name, sum / (now - begin))
+		}' "$said" | figures "$1"
 }
 
 # peer_testpmd MODE
@@ -228,7 +266,7 @@ peer_testpmd() {
 			printf 'show port stats all\nstop\nquit\n'
 		} >"$input" &
 		local feeder=$!
-		run $((seconds + 10)) '^Bye' dpdk-testpmd "${eal[@]}" --lcores="0@$a,1@$b" \
+		run $((seconds + 10)) 1 '^Bye' dpdk-testpmd "${eal[@]}" --lcores="0@$a,1@$b" \
 			--vdev net_ring0 -- -i --nb-cores=1 --total-num-mbufs=8192
 		kill "$feeder" 2>/dev/null
 		input=
