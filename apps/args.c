@@ -200,7 +200,7 @@ static const char *parse_set(struct flx_args *args, const struct row *row, const
 
 static const struct row rows[] = {
 	{"port", "SPEC", "each once, 8 at most",
-	 "pci:ADDRESS af_xdp:IFACE af_packet:IFACE tap:NAME pcap:IN,OUT ring null vdev:RAW",
+	 "pci:ADDRESS af_xdp:IFACE af_packet:IFACE tap:NAME pcap:IN,OUT ring pair null vdev:RAW",
 	 REPEATS, parse_port, 0, 0, 0},
 	{"ip", "CIDR", "one per port, such as 198.18.0.1/24",
 	 "address and network, the n-th for the n-th port", REPEATS, parse_ip, 0, 0, 0},

@@ -19,6 +19,7 @@ enum flx_perf_uses {
 	FLX_USES_RATE = 1 << 4,
 	FLX_USES_DURATION = 1 << 5,
 	FLX_USES_HLOG = 1 << 6,
+	FLX_DRAWS_ITSELF = 1 << 7, /* --svg is not of its figures */
 };
 
 struct flx_perf_scenario {

@@ -26,7 +26,8 @@ static void skip_blanks(struct reader *reader)
 static void fail(struct reader *reader, enum flx_claim_result result, const char *what,
 		 const char *text, size_t length)
 {
-	if (reader->result != FLX_CLAIM_HOLDS)
+	/* The first fault is told; but that it is no claim at all before that a figure is missing. */
+	if (reader->result == FLX_CLAIM_BAD || reader->result == result)
 		return;
 	reader->result = result;
 	snprintf(reader->fault, reader->size, "%s '%.*s'", what, (int)length, text);
@@ -114,9 +115,10 @@ enum order { LESS, LESS_EQUAL, MORE, MORE_EQUAL };
 
 static enum order read_order(struct reader *reader)
 {
-	bool less = *reader->at == '<';
-	bool equal;
+	bool less, equal;
 
+	skip_blanks(reader);
+	less = *reader->at == '<';
 	if (!less && *reader->at != '>') {
 		fail(reader, FLX_CLAIM_BAD, "<=, >=, < or > is wanted at", reader->at,
 		     strlen(reader->at));

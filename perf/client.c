@@ -11,164 +11,13 @@
 #include <rte_cycles.h>
 #include <rte_ethdev.h>
 
-#include "tests/random.h"
-
-static uint32_t next_client(struct flx_client_queue *queue)
-{
-	const struct flx_pick *pick = atomic_load_explicit(&queue->pick, memory_order_acquire);
-	struct flx_random random = {queue->random};
-	uint32_t index;
-
-	if (!pick)
-		return queue->next++ & (queue->client->conf.clients - 1);
-	index = flx_pick_draw(pick, flx_random_next(&random));
-	queue->random = random.state;
-	return index;
-}
-
-/* Whether @frame answers a request of ours, with a higher count of its client than the last here. */
-static bool check_answer(struct flx_client_queue *queue, const struct rte_mbuf *frame)
-{
-	const struct flx_query *query = &queue->client->query;
-	struct flx_query_answer answer;
-
-	if (!flx_query_read(query, frame, &answer))
-		return false;
-	if (!query->counted)
-		return true;
-	if (answer.count <= queue->last[answer.client])
-		return false;
-	queue->last[answer.client] = answer.count;
-	queue->sum += answer.count;
-	return true;
-}
-
-/* ---------------------------------------------------------------------------------------- buffers */
+/* --------------------------------------------------------------------------------------- the loop */
 
 /* One writer: no read-modify-write is needed. */
 static void add(_Atomic uint64_t *count, uint64_t more)
 {
 	atomic_store_explicit(count, atomic_load_explicit(count, memory_order_relaxed) + more,
 			      memory_order_relaxed);
-}
-
-static void add_made(struct flx_client_queue *queue, int64_t more)
-{
-	/* Release: who sees the last one gone sees what became of all. */
-	atomic_store_explicit(&queue->made,
-			      atomic_load_explicit(&queue->made, memory_order_relaxed) + more,
-			      memory_order_release);
-}
-
-static void keep(struct flx_client_queue *queue, struct rte_mbuf *frame)
-{
-	uint32_t at = queue->first + queue->spare_count;
-
-	if (unlikely(queue->spare_count == queue->spare_size)) {
-		rte_pktmbuf_free(frame);
-		add_made(queue, -1);
-		return;
-	}
-	queue->spare_count++;
-	queue->spare[at >= queue->spare_size ? at - queue->spare_size : at] = frame;
-}
-
-static struct rte_mbuf *take_spare(struct flx_client_queue *queue)
-{
-	struct rte_mbuf *frame = queue->spare[queue->first++];
-
-	if (queue->first == queue->spare_size)
-		queue->first = 0;
-	queue->spare_count--;
-	return frame;
-}
-
-/*
- * New ones first, until a closed loop has all that it is to have: each poll brings as many answers as it
- * takes requests, so they would never be more than a burst. Then the oldest: all take part, as on a wire.
- * NULL: there is none.
- */
-static struct rte_mbuf *take(struct flx_client_queue *queue)
-{
-	int64_t made = atomic_load_explicit(&queue->made, memory_order_relaxed);
-	struct rte_mbuf *frame;
-
-	if (unlikely(!queue->spare_count || made < queue->client->conf.in_flight)) {
-		frame = rte_pktmbuf_alloc(queue->client->pool);
-		if (frame)
-			add_made(queue, 1);
-		return frame;
-	}
-	return take_spare(queue);
-}
-
-/* --------------------------------------------------------------------------------------- the loop */
-
-static void recv_answers(struct flx_client_queue *queue, struct rte_mbuf *frames[], uint16_t count)
-{
-	uint64_t wrong = 0;
-
-	for (uint16_t i = 0; i < count && i < 8; i++)
-		rte_prefetch0(rte_pktmbuf_mtod(frames[i], void *));
-	for (uint16_t i = 0; i < count; i++) {
-		if (i + 8 < count)
-			rte_prefetch0(rte_pktmbuf_mtod(frames[i + 8], void *));
-		wrong += !check_answer(queue, frames[i]);
-		keep(queue, frames[i]);
-	}
-	add(&queue->answers, count);
-	if (unlikely(wrong))
-		add(&queue->wrong, wrong);
-}
-
-/* Requests that are due now. */
-static uint64_t count_due(struct flx_client_queue *queue, uint64_t now_tsc)
-{
-	double per_tsc = atomic_load_explicit(&queue->client->per_tsc, memory_order_relaxed);
-
-	queue->due += (double)(now_tsc - queue->due_tsc) * per_tsc;
-	queue->due_tsc = now_tsc;
-	if (unlikely(queue->due > FLX_CLIENT_BACKLOG + 1)) {
-		uint64_t refused = (uint64_t)queue->due - FLX_CLIENT_BACKLOG;
-
-		add(&queue->refused, refused);
-		queue->due -= (double)refused;
-	}
-	return (uint64_t)queue->due;
-}
-
-static uint16_t send_requests(struct flx_client_queue *queue, struct rte_mbuf *frames[],
-			      uint64_t most)
-{
-	uint16_t count;
-
-	for (count = 0; count < most; count++) {
-		frames[count] = take(queue);
-		if (unlikely(!frames[count]))
-			break;
-		flx_query_write(&queue->client->query, frames[count], next_client(queue));
-	}
-	queue->due -= count; /* of an open loop; a closed one never looks */
-	add(&queue->requests, count);
-	return count;
-}
-
-/* Closed loop: one for each answer, and at first as many as are to be under way. */
-static uint64_t count_wanted(const struct flx_client_queue *queue)
-{
-	int64_t made = atomic_load_explicit(&queue->made, memory_order_relaxed);
-
-	return queue->spare_count + (uint64_t)(queue->client->conf.in_flight - made);
-}
-
-/* The end: nothing goes out any more, and what comes back is freed. */
-static void absorb(struct flx_client_queue *queue)
-{
-	int64_t gone = queue->spare_count;
-
-	while (queue->spare_count)
-		rte_pktmbuf_free(take_spare(queue));
-	add_made(queue, -gone);
 }
 
 /*
@@ -187,28 +36,48 @@ static uint16_t make_room(uint16_t port, uint16_t index, struct rte_mbuf *sent[]
 	(void)index;
 	(void)sent;
 	while ((more = rte_ring_sc_dequeue_burst(queue->loop, (void **)frames, FLX_BATCH, NULL)))
-		recv_answers(queue, frames, (uint16_t)more);
+		flx_asker_recv(&queue->asker, frames, more, rte_rdtsc());
 	return count;
+}
+
+/* Does what the control thread says. False: nothing goes out, and what comes back is freed. */
+static bool obey(struct flx_client_queue *queue, uint64_t now_tsc)
+{
+	const struct flx_client *client = queue->client;
+	/* Acquire: who sees that it runs sees all of what it was given. */
+	uint32_t state = atomic_load_explicit(&client->state, memory_order_acquire);
+	double per_tsc = atomic_load_explicit(&client->per_tsc, memory_order_relaxed);
+	struct flx_asker_plan plan = {
+		.in_flight = client->conf.in_flight,
+		.per_tick = per_tsc,
+		.start_tsc = now_tsc,
+		.count = UINT64_MAX,
+	};
+
+	if (unlikely(state != FLX_CLIENT_RUNS)) {
+		flx_asker_absorb(&queue->asker);
+		return false;
+	}
+	if (unlikely(!queue->begun || queue->asker.plan.per_tick != per_tsc)) {
+		flx_asker_refuse(&queue->asker, now_tsc); /* nothing, at first */
+		flx_asker_begin(&queue->asker, &plan);
+	}
+	queue->begun = true;
+	return true;
 }
 
 static uint16_t turn_around(uint16_t port, uint16_t index, struct rte_mbuf *frames[],
 			    uint16_t count, uint16_t room, void *argument)
 {
 	struct flx_client_queue *queue = argument;
-	const struct flx_client *client = queue->client;
-	/* Acquire: who sees that it runs sees all of what it was given. */
-	uint32_t state = atomic_load_explicit(&client->state, memory_order_acquire);
-	uint64_t start = rte_rdtsc(), most;
+	uint64_t start = rte_rdtsc();
 
 	(void)port;
 	(void)index;
-	recv_answers(queue, frames, count);
-	if (unlikely(state != FLX_CLIENT_RUNS)) {
-		absorb(queue);
+	flx_asker_recv(&queue->asker, frames, count, start);
+	if (!obey(queue, start))
 		return 0;
-	}
-	most = client->conf.in_flight ? count_wanted(queue) : count_due(queue, start);
-	count = send_requests(queue, frames, RTE_MIN(most, (uint64_t)room));
+	count = (uint16_t)flx_asker_make(&queue->asker, frames, room, start);
 	add(&queue->cycles, rte_rdtsc() - start);
 	return count;
 }
@@ -219,19 +88,24 @@ static int start_queue(struct flx_client *client, const struct flx_port *port, u
 {
 	struct flx_client_queue *queue = &client->queue[index];
 	const struct flx_client_conf *conf = &client->conf;
+	const struct flx_asker_conf asker = {
+		.pool = client->pool,
+		.query = &client->query,
+		.flow_count = conf->clients,
+		/* All that are under way may come to one queue. */
+		.spares = conf->in_flight ? conf->in_flight * conf->queues : FLX_CLIENT_BACKLOG,
+		.backlog = FLX_CLIENT_BACKLOG,
+		.hz = rte_get_tsc_hz(),
+		.seed = index,
+	};
 	char name[sizeof(port->spec.device) + 24];
 
-	/* All that are under way may come to one queue. */
-	queue->spare_size = conf->in_flight ? conf->in_flight * conf->queues : FLX_CLIENT_BACKLOG;
+	if (flx_asker_init(&queue->asker, &asker))
+		return -ENOMEM;
 	/* As net_ring names it. */
 	snprintf(name, sizeof(name), "ETH_RXTX%u_%s", index, port->spec.device);
 	queue->loop = rte_ring_lookup(name);
-	queue->spare = calloc(queue->spare_size, sizeof(*queue->spare));
-	queue->last = calloc(conf->clients, sizeof(*queue->last));
-	if (!queue->spare || !queue->last)
-		return -ENOMEM;
 	queue->client = client;
-	queue->random = index;
 	/* A closed loop has less under way than the ring holds. */
 	if (!conf->in_flight &&
 	    (!queue->loop || !rte_eth_add_tx_callback(port->id, (uint16_t)index, make_room, queue)))
@@ -242,23 +116,26 @@ static int start_queue(struct flx_client *client, const struct flx_port *port, u
 int flx_client_start(struct flx_client *client, const struct flx_port *port, rte_be32_t ip,
 		     struct rte_mempool *pool, const struct flx_client_conf *conf)
 {
+	const struct flx_query_conf query = {
+		.from = {{0x02, 0, 0, 0, 0xff, 0x01}},
+		.to = port->mac,
+		.ip = ip,
+		.udp_port = conf->udp_port,
+		.size = FLX_QUERY_SIZE_MIN,
+		.clients = conf->clients,
+		.counted = conf->counted,
+	};
 	int error = 0;
 
-	*client = (struct flx_client){
-		.conf = *conf,
-		.pool = pool,
-		.query = {.clients = conf->clients, .counted = conf->counted},
-	};
+	*client = (struct flx_client){.conf = *conf, .pool = pool};
 	client->queue = aligned_alloc(FLX_CACHE_LINE, conf->queues * sizeof(*client->queue));
 	if (!client->queue)
 		return -ENOMEM;
 	memset(client->queue, 0, conf->queues * sizeof(*client->queue));
 	flx_client_pace(client, conf->per_sec);
-	flx_query_make(&client->query, port, ip, conf->udp_port);
+	flx_query_make(&client->query, &query);
 	for (uint32_t q = 0; q < conf->queues && !error; q++)
 		error = start_queue(client, port, q);
-	for (uint32_t q = 0; q < conf->queues; q++)
-		client->queue[q].due_tsc = rte_rdtsc();
 	return error;
 }
 
@@ -270,7 +147,7 @@ void flx_client_go(struct flx_client *client)
 void flx_client_draw(struct flx_client *client, uint32_t queue, const struct flx_pick *pick)
 {
 	/* Release: the table is whole when it is seen. */
-	atomic_store_explicit(&client->queue[queue].pick, pick, memory_order_release);
+	atomic_store_explicit(&client->queue[queue].asker.pick, pick, memory_order_release);
 }
 
 void flx_client_pace(struct flx_client *client, double per_sec)
@@ -281,16 +158,18 @@ void flx_client_pace(struct flx_client *client, double per_sec)
 
 void flx_client_count(const struct flx_client *client, struct flx_client_counts *counts)
 {
+	struct flx_asker_counts asked = {0};
+
 	*counts = (struct flx_client_counts){0};
 	for (uint32_t q = 0; q < client->conf.queues; q++) {
-		struct flx_client_queue *queue = &client->queue[q];
-
-		counts->requests += atomic_load_explicit(&queue->requests, memory_order_relaxed);
-		counts->answers += atomic_load_explicit(&queue->answers, memory_order_relaxed);
-		counts->wrong += atomic_load_explicit(&queue->wrong, memory_order_relaxed);
-		counts->refused += atomic_load_explicit(&queue->refused, memory_order_relaxed);
-		counts->cycles += atomic_load_explicit(&queue->cycles, memory_order_relaxed);
+		flx_asker_count(&client->queue[q].asker, &asked);
+		counts->cycles +=
+			atomic_load_explicit(&client->queue[q].cycles, memory_order_relaxed);
 	}
+	counts->requests = asked.requests;
+	counts->answers = asked.answers;
+	counts->wrong = asked.wrong;
+	counts->refused = asked.refused;
 }
 
 static int64_t count_made(const struct flx_client *client)
@@ -298,44 +177,26 @@ static int64_t count_made(const struct flx_client *client)
 	int64_t made = 0;
 
 	for (uint32_t q = 0; q < client->conf.queues; q++)
-		made += atomic_load_explicit(&client->queue[q].made, memory_order_acquire);
+		made += atomic_load_explicit(&client->queue[q].asker.made, memory_order_acquire);
 	return made;
-}
-
-/*
- * Counts rise on each queue, so they differ there; the highest of a client says how many answers it must
- * have had, and their sum shows where one came to two queues in place of another.
- */
-static bool has_gaps(const struct flx_client *client)
-{
-	uint64_t answers = 0, sum = 0;
-	struct flx_client_counts counts;
-
-	for (uint32_t c = 0; c < client->conf.clients; c++) {
-		uint64_t highest = 0;
-
-		for (uint32_t q = 0; q < client->conf.queues; q++)
-			highest = RTE_MAX(highest, client->queue[q].last[c]);
-		answers += highest;
-		sum += highest * (highest + 1) / 2;
-	}
-	for (uint32_t q = 0; q < client->conf.queues; q++)
-		sum -= client->queue[q].sum;
-	flx_client_count(client, &counts);
-	return answers != counts.answers || sum != 0;
 }
 
 static int check(const struct flx_client *client)
 {
+	struct flx_asker *askers[FLX_WORKERS_MAX];
 	struct flx_client_counts counts;
+	bool gaps = false;
 
+	for (uint32_t q = 0; q < client->conf.queues; q++)
+		askers[q] = &client->queue[q].asker;
+	if (client->conf.counted)
+		gaps = flx_askers_missing(askers, client->conf.queues) != 0;
 	flx_client_count(client, &counts);
-	if (!counts.wrong && !(client->conf.counted && has_gaps(client)))
+	if (!counts.wrong && !gaps)
 		return 0;
 	flx_error("client: of %" PRIu64 " answers %" PRIu64 " were wrong, and there are gaps or "
 		  "duplicates: %s; a bug of flx",
-		  counts.answers, counts.wrong,
-		  client->conf.counted && has_gaps(client) ? "yes" : "no");
+		  counts.answers, counts.wrong, gaps ? "yes" : "no");
 	return -EBADMSG;
 }
 
@@ -350,10 +211,8 @@ int flx_client_stop(struct flx_client *client)
 		rte_delay_us_sleep(1000);
 	}
 	error = check(client);
-	for (uint32_t q = 0; q < client->conf.queues; q++) {
-		free(client->queue[q].spare);
-		free(client->queue[q].last);
-	}
+	for (uint32_t q = 0; q < client->conf.queues; q++)
+		flx_asker_fini(&client->queue[q].asker);
 	/* The queues stay: their callbacks are still called. */
 	return error;
 }

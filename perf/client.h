@@ -3,23 +3,16 @@
  * client - a load generator on the workers' own cores, at the far end of a looped ring port.
  *
  * It is an RX callback of each of the port's queues: what the fabric transmitted comes back through the
- * ring, is checked as the answer that it must be, and its buffer becomes a next request. So the
+ * ring, is checked as the answer that it must be, and its buffer becomes a next request (asker.h). So the
  * port-to-port path is measured without cache lines travelling to a generator on another core; the
  * client's own cycles are measured apart.
  *
- * Closed loop: so many requests are under way, and each answer brings the next one. Open loop: requests
- * come at a rate, whatever becomes of them; those that the worker does not poll for in time are refused
- * and counted, as a NIC does that has no descriptors left.
- *
- * Each request comes from one of many client addresses, which the fabric takes for its key: in turn, or
- * as flx_client_draw says, which may be changed while it runs. Where answers count the requests of
- * their client, those of one client must rise on each queue, and in the end be 1, 2, 3 .. without a gap:
- * none was lost, none came twice, and none was overtaken on its way to its context.
+ * Open loop: requests that the worker does not poll for in time are refused and counted, as a NIC does that
+ * has no descriptors left.
  *
  *			written by			read by
- *	requests..	the worker of the queue		anybody: single words
- *	pick, per_tsc	control thread			the worker
- *	the rest	the worker			the worker; control when it has stopped
+ *	cycles		the worker of the queue		anybody: single words
+ *	per_tsc, state	control thread			the workers
  */
 #pragma once
 
@@ -31,8 +24,7 @@
 #include <rte_ring.h>
 
 #include "fabric/base.h"
-#include "perf/pick.h"
-#include "perf/query.h"
+#include "perf/asker.h"
 #include "pmd-config/port.h"
 
 /* Requests of an open loop that wait for their poll: as many as a queue has descriptors. */
@@ -50,25 +42,11 @@ struct flx_client_conf {
 struct flx_client;
 
 struct flx_client_queue {
-	alignas(FLX_CACHE_LINE) _Atomic uint64_t requests;
-	_Atomic uint64_t answers;
-	_Atomic uint64_t wrong;	  /* answers that were not right */
-	_Atomic uint64_t refused; /* requests that nobody polled for in time */
-	_Atomic uint64_t cycles;  /* of the client itself */
-	_Atomic int64_t made;	  /* buffers taken from the pool, less those given back */
-	alignas(FLX_CACHE_LINE) _Atomic(const struct flx_pick *) pick; /* NULL: in turn */
-	alignas(FLX_CACHE_LINE) struct flx_client *client;
-	uint64_t due_tsc; /* open loop: up to when it is known what is due */
-	double due;	  /* requests, and not sent yet */
-	uint64_t random;
-	uint64_t sum;	/* of all counts */
-	uint32_t next;	/* client of the next request, in turn */
-	uint32_t first; /* of the spare buffers: oldest */
-	uint32_t spare_count;
-	uint32_t spare_size;
+	struct flx_asker asker;
+	alignas(FLX_CACHE_LINE) _Atomic uint64_t cycles; /* of the client itself */
+	bool begun;
+	struct flx_client *client;
 	struct rte_ring *loop; /* what the port transmits to, and is polled from */
-	struct rte_mbuf **spare;
-	uint32_t *last; /* count, by client */
 };
 
 /* What a client does. */

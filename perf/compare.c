@@ -35,14 +35,14 @@ enum verdict {
 /* Runs of @result into @samples; false: they are not what a file of flxperf has. */
 static bool read_runs(const json_t *result, struct flx_samples *samples)
 {
-	const json_t *runs = json_object_get(result, "runs"), *run;
-	size_t index;
+	const json_t *runs = json_object_get(result, "runs");
 
 	samples->count = 0;
 	if (!json_is_array(runs) || !json_array_size(runs) || json_array_size(runs) > FLX_RUNS_MAX)
 		return false;
-	json_array_foreach(runs, index, run)
-	{
+	for (size_t i = 0; i < json_array_size(runs); i++) {
+		const json_t *run = json_array_get(runs, i);
+
 		if (!json_is_number(run))
 			return false;
 		flx_samples_add(samples, json_number_value(run));
@@ -60,22 +60,21 @@ static const char *text_of(const json_t *object, const char *key)
 static int check_results(const struct file *file)
 {
 	struct flx_samples samples;
-	const json_t *result;
-	size_t index;
 
 	if (!json_array_size(file->results)) {
-		flx_error("%s: no results, so there is nothing to compare; was the run interrupted "
-			  "before its "
-			  "first figure?",
+		flx_error("%s: no results, so there is nothing to compare; let flxperf run to its "
+			  "first figure",
 			  file->path);
 		return -EINVAL;
 	}
-	json_array_foreach(file->results, index,
-			   result) if (!text_of(result, "name")[0] || !read_runs(result, &samples))
-	{
-		flx_error("%s: result %zu has no name, or not 1 to %d runs that are numbers: "
-			  "the file is damaged; write it again with --json",
-			  file->path, index, FLX_RUNS_MAX);
+	for (size_t i = 0; i < json_array_size(file->results); i++) {
+		const json_t *result = json_array_get(file->results, i);
+
+		if (text_of(result, "name")[0] && read_runs(result, &samples))
+			continue;
+		flx_error("%s: result %zu has no name, or not 1 to %d runs that are numbers: the "
+			  "file is damaged; write it again with --json",
+			  file->path, i, FLX_RUNS_MAX);
 		return -EINVAL;
 	}
 	return 0;
@@ -103,13 +102,12 @@ static int file_load(struct file *file, const char *path)
 			  error.line, error.text);
 	else if (!json_is_integer(version))
 		flx_error("%s: not a file of flxperf: it has no \"flxperf\" with a version; give "
-			  "one that flxperf "
-			  "--json wrote",
+			  "one that flxperf --json wrote",
 			  path);
 	else if (json_integer_value(version) != VERSION)
 		flx_error("%s: version %" JSON_INTEGER_FORMAT
-			  " of flxperf's files, and this reads %d; compare with "
-			  "the flxperf that wrote it",
+			  " of flxperf's files, and this reads %d; compare with the flxperf that "
+			  "wrote it",
 			  path, json_integer_value(version), VERSION);
 	else
 		return check_results(file);
@@ -118,11 +116,12 @@ static int file_load(struct file *file, const char *path)
 
 static const json_t *find(const struct file *file, const char *name)
 {
-	const json_t *result;
-	size_t index;
+	for (size_t i = 0; i < json_array_size(file->results); i++) {
+		const json_t *result = json_array_get(file->results, i);
 
-	json_array_foreach(file->results, index,
-			   result) if (strcmp(text_of(result, "name"), name) == 0) return result;
+		if (strcmp(text_of(result, "name"), name) == 0)
+			return result;
+	}
 	return NULL;
 }
 
@@ -138,14 +137,16 @@ static void warn_of(const char *what, const char *a, const char *b, FILE *out)
 /* "DEV MODE, SHORT" */
 static void join_flags(const struct file *file, char *text, size_t size)
 {
-	const json_t *flag;
-	size_t index, length = 0;
+	const json_t *flags = json_object_get(file->json, "flags");
+	size_t length = 0;
 
 	text[0] = '\0';
-	json_array_foreach(json_object_get(file->json, "flags"), index,
-			   flag) if (json_is_string(flag) && length < size) length +=
-		(size_t)snprintf(text + length, size - length, "%s%s", index ? ", " : "",
-				 json_string_value(flag));
+	for (size_t i = 0; i < json_array_size(flags) && length < size; i++) {
+		const char *flag = json_string_value(json_array_get(flags, i));
+
+		length += (size_t)snprintf(text + length, size - length, "%s%s", i ? ", " : "",
+					   flag ? flag : "?");
+	}
 	if (!text[0])
 		snprintf(text, size, "none");
 }
@@ -198,8 +199,9 @@ static enum verdict print_row(const json_t *before, const json_t *after, FILE *o
 		flx_samples_median(&a), flx_samples_median(&b), text_of(before, "unit"),
 		(spread.change - zero) * scale, spread.ratio ? " %" : "  ");
 	if (spread.known)
-		fprintf(out, " [%+.2f .. %+.2f]  %s\n", (spread.low - zero) * scale,
-			(spread.high - zero) * scale, words[verdict]);
+		fprintf(out, " [%+.2f .. %+.2f]  %s%s\n", (spread.low - zero) * scale,
+			(spread.high - zero) * scale, words[verdict],
+			spread.ratio ? "" : "; a difference, for not all runs are above 0");
 	else
 		fprintf(out, " no interval: %u and %u runs, %d of each are needed\n", a.count,
 			b.count, FLX_SPREAD_RUNS);
@@ -209,11 +211,12 @@ static enum verdict print_row(const json_t *before, const json_t *after, FILE *o
 /* Names in @file alone. */
 static void print_alone(const struct file *file, const struct file *other, FILE *out)
 {
-	const json_t *result;
-	size_t index;
+	for (size_t i = 0; i < json_array_size(file->results); i++) {
+		const char *name = text_of(json_array_get(file->results, i), "name");
 
-	json_array_foreach(file->results, index, result) if (!find(other, text_of(result, "name")))
-		fprintf(out, "only in %s: %s\n", file->path, text_of(result, "name"));
+		if (!find(other, name))
+			fprintf(out, "only in %s: %s\n", file->path, name);
+	}
 }
 
 /* Both units of a figure must agree, else their values have nothing to do with each other. */
@@ -231,15 +234,13 @@ static bool comparable(const json_t *before, const json_t *after, FILE *out)
 static void print_figures(const struct file *a, const struct file *b, FILE *out)
 {
 	uint32_t counts[VERDICTS] = {0}, told;
-	const json_t *result, *after;
-	size_t index;
 
-	fprintf(out, "%-28s %10s %10s %-12s %10s %s\n", "figure (medians)", "before", "after",
-		"unit", "change",
-		"[95 % interval]; without %: in the unit, for some runs are not above 0");
-	json_array_foreach(a->results, index, result)
-	{
-		after = find(b, text_of(result, "name"));
+	fprintf(out, "%-28s %10s %10s %-12s %10s [95 %% interval]\n", "figure (medians)", "before",
+		"after", "unit", "change");
+	for (size_t i = 0; i < json_array_size(a->results); i++) {
+		const json_t *result = json_array_get(a->results, i);
+		const json_t *after = find(b, text_of(result, "name"));
+
 		if (comparable(result, after, out))
 			counts[print_row(result, after, out)]++;
 	}

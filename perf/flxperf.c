@@ -23,6 +23,7 @@
 #include "perf/preflight.h"
 #include "perf/results.h"
 #include "perf/sample.h"
+#include "pmd-config/eal.h"
 
 /* What a scenario gets to end by itself when it is interrupted. */
 #define GRACE_MS 3000
@@ -32,19 +33,30 @@
 const struct flx_perf_scenario flx_perf_scenarios[] = {
 	{"hop", "one message from fluxion to fluxion, on a core and between two, beside a ring",
 	 flx_perf_hop, FLX_USES_DURATION, 1},
+	{"echo", "answers per second of a worker, from a generator on a core of its own",
+	 flx_perf_echo, PACKETS, 1},
 	{"counter", "a request's way from port to port, with a context", flx_perf_counter,
-	 FLX_USES_DURATION, 1},
+	 PACKETS, 1},
+	{"latency", "from when a request was due, at idle and three loads, beside the generator's own",
+	 flx_perf_latency, PACKETS | FLX_USES_PORT | FLX_USES_RATE | FLX_USES_HLOG, 2},
+	{"gen", "the generator alone, against any server or itself", flx_perf_gen,
+	 PACKETS | FLX_USES_PORT | FLX_USES_RATE | FLX_USES_HLOG, 2},
 	{"ctx", "the context store alone, beside cds_lfht and rte_hash", flx_perf_ctx,
 	 FLX_USES_KEYS, 0},
 	{"move", "slices that move under full load, beside DPDK's dsw", flx_perf_move, 0, 0},
 	{"sched", "how load is spread: after a shift, under hot keys, under an even load",
-	 flx_perf_sched, FLX_USES_DURATION, 60},
+	 flx_perf_sched, FLX_USES_DURATION | FLX_DRAWS_ITSELF, 60},
 	{"scale", "two workers and more against one", flx_perf_scale, FLX_USES_WORKERS, 0},
+	{"search",
+	 "highest rate without loss (NDR), and with half a percent (PDR); --rate: none above",
+	 flx_perf_search, PACKETS | FLX_USES_PORT | FLX_USES_RATE, 60},
 	{"idle", "what an idle fabric takes, and how soon it wakes", flx_perf_idle, 0, 0},
 	{"wire", "echo over af_xdp on a veth pair, beside testpmd", flx_perf_wire,
 	 FLX_USES_DURATION, 2},
 	{"peers", "the same jobs by DPDK's own: dsw's stages, 5tswap; and what its rings cost",
 	 flx_perf_peers, FLX_USES_DURATION, 2},
+	{"node", "single-threaded Node as the same service, over a veth pair and without a network",
+	 flx_perf_node, FLX_USES_DURATION, 2},
 	{0},
 };
 
@@ -78,7 +90,7 @@ static void usage(FILE *out)
 		"  --rate R|max     requests per second, such as 1.5M\n"
 		"  --port SPEC --to IP:PORT [--ip CIDR]\n"
 		"                   ask a server over a port of this machine, from that address\n"
-		"  --hlog FILE      latencies as HdrHistogram's log\n"
+		"  --hlog FILE      latencies as HdrHistogram's logs: FILE.LOAD of each load\n"
 		"exit status: 0; 1 a run failed, or an assert; 2 bad arguments; 3 the generator "
 		"was the\n"
 		"limit; 130 interrupted\n");
@@ -102,12 +114,19 @@ static void heed_signals(void)
 	sigaction(SIGTERM, &action, NULL);
 }
 
+/* In a scenario, or a process of its own that it runs in; both calls may be made from here. */
+static void leave(int number)
+{
+	flx_eal_remove_dir();
+	_exit(128 + number);
+}
+
 static _Noreturn void be_scenario(const struct flx_arguments *arguments)
 {
 	int error;
 
-	signal(SIGINT, SIG_DFL);
-	signal(SIGTERM, SIG_DFL);
+	signal(SIGINT, leave);
+	signal(SIGTERM, leave);
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
 	error = arguments->scenario->run(&arguments->perf);
 	if (error == -ENOENT && arguments->perf.only)
@@ -164,14 +183,57 @@ static bool run_scenario(const struct flx_arguments *arguments)
 
 /* -------------------------------------------------------------------------------------------- main */
 
+/* A picture of what is in file @json, by gnuplot. */
+static int draw(const char *json, const char *svg)
+{
+	int status = 1;
+	pid_t child = fork();
+
+	if (child == 0) {
+		execl("/usr/bin/python3", "python3", FLX_SOURCE_DIR "/perf/report/plot.py", json,
+		      svg, NULL);
+		_exit(127);
+	}
+	if (child > 0 && waitpid(child, &status, 0) == child && status == 0)
+		return 0;
+	flx_error("flxperf: %s was not drawn: what plot.py said is above; it needs the packages "
+		  "python3 and gnuplot-nox",
+		  svg);
+	return -EIO;
+}
+
+/* From a file of its own where none is wanted. */
+static int write_svg(const struct flx_results *results, const char *json, const char *svg)
+{
+	char path[] = "/tmp/flxperf-XXXXXX";
+	int error, file;
+
+	if (json)
+		return draw(json, svg);
+	file = mkstemp(path);
+	if (file < 0) {
+		flx_error("flxperf: no file in /tmp for the picture: %s", strerror(errno));
+		return -errno;
+	}
+	close(file);
+	error = flx_results_write_json(results, path);
+	if (!error)
+		error = draw(path, svg);
+	unlink(path);
+	return error;
+}
+
 static int write_files(const struct flx_arguments *arguments, const struct flx_results *results)
 {
+	bool draws = !(arguments->scenario->uses & FLX_DRAWS_ITSELF);
 	int error = 0;
 
 	if (arguments->json)
 		error = flx_results_write_json(results, arguments->json);
 	if (arguments->csv && !error)
 		error = flx_results_write_csv(results, arguments->csv);
+	if (arguments->perf.svg && draws && !error)
+		error = write_svg(results, arguments->json, arguments->perf.svg);
 	return error;
 }
 
@@ -233,7 +295,7 @@ int main(int argc, char **argv)
 		return 0;
 	}
 	if (arguments.compare[0])
-		return flx_perf_compare(arguments.compare[0], arguments.compare[1], stdout);
+		return flx_perf_compare(arguments.compare[0], arguments.compare[1], stdout) ? 1 : 0;
 	/* malloc, with which cds_lfht makes its table, is to use huge pages as well: before main. */
 	if (arguments.scenario->run == flx_perf_ctx && !getenv("GLIBC_TUNABLES")) {
 		setenv("GLIBC_TUNABLES", "glibc.malloc.hugetlb=1", 1);

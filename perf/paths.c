@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * paths - the scenarios of a message's way through the fabric, beside the floor: hops, and the counter from
- * port to port with its client on the worker's own core.
+ * port to port with its client on the worker's own core, and then with one that has its own.
  *
  * All run in turn, each run in a process of its own, so that a machine that becomes slower meets all alike.
  */
@@ -10,6 +10,7 @@
 
 #include "fabric/base.h"
 #include "perf/figure.h"
+#include "perf/load.h"
 #include "perf/part.h"
 #include "perf/scenario.h"
 #include "perf/scenarios.h"
@@ -31,9 +32,16 @@ struct path {
 static const struct path hops[] = {
 	{.figure = {.name = "ring.spsc",
 		    .unit = "cycles/msg",
-		    .what = "floor: raw SP/SC ring, one core to the other"},
-	 .run = flx_scenario_ring,
+		    .what = "floor: raw SP/SC ring, a stream from one core to the other"},
+	 .run = flx_scenario_stream,
 	 .workers = 2,
+	 .is_floor = true},
+	{.figure = {.name = "ring.circle",
+		    .unit = "cycles/msg",
+		    .what = "floor: two rings, 512 elements round between two cores"},
+	 .run = flx_scenario_circle,
+	 .workers = 2,
+	 .in_flight = 512,
 	 .is_floor = true},
 	{.figure = {.name = "hop.same_core",
 		    .unit = "cycles/msg",
@@ -146,5 +154,9 @@ int flx_perf_hop(const struct flx_perf *perf)
 
 int flx_perf_counter(const struct flx_perf *perf)
 {
-	return run_all(perf, counters, sizeof(counters) / sizeof(counters[0]));
+	int error = run_all(perf, counters, sizeof(counters) / sizeof(counters[0]));
+
+	if ((error && error != -ENOENT) || !flx_part_wanted(perf, "counter.pair"))
+		return error;
+	return flx_load_counter(perf);
 }

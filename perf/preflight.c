@@ -254,7 +254,8 @@ void flx_preflight_read(struct flx_preflight *preflight, const char *root, const
 	read_nodes(preflight, set);
 	hwloc_bitmap_free(set);
 	read_line(text, sizeof(text), root, "/proc/loadavg");
-	preflight->load = strtod(text, NULL);
+	sscanf(text, "%lf %*f %*f %u", &preflight->load, &preflight->running);
+	preflight->running -= preflight->running > 0; /* us */
 	read_pages(preflight);
 	read_ticks(preflight, &preflight->stolen, &preflight->ticks);
 }

@@ -41,7 +41,8 @@ struct flx_preflight {
 	char nohz_full[256];
 	uint32_t nodes;	     /* NUMA nodes */
 	uint32_t used_nodes; /* of these, with CPUs used */
-	double load;	     /* mean of a minute */
+	double load;	     /* mean of a minute: of what ran just before, too, which may be ours */
+	uint32_t running;    /* threads that ran or could, beside this one, when it was read */
 	uint32_t pages_count;
 	struct flx_preflight_pages pages[FLX_PREFLIGHT_PAGES];
 

@@ -33,7 +33,7 @@ json_t *flx_preflight_json(const struct flx_preflight *preflight)
 						       : json_real(preflight->steal_per_mille);
 
 	return json_pack(
-		"{s:s, s:s, s:s, s:s, s:s, s:b, s:i, s:s, s:s, s:s, s:s, s:s, s:i, s:i, s:f,"
+		"{s:s, s:s, s:s, s:s, s:s, s:b, s:i, s:s, s:s, s:s, s:s, s:s, s:i, s:i, s:f, s:i,"
 		" s:o, s:s, s:b, s:f, s:s, s:s, s:s, s:s, s:o, s:o}",
 		"cpu", preflight->cpu, "kernel", preflight->kernel, "hypervisor",
 		preflight->hypervisor, "governor", preflight->governor, "clock", preflight->clock,
@@ -41,10 +41,10 @@ json_t *flx_preflight_json(const struct flx_preflight *preflight)
 		"allowed", preflight->allowed, "used", preflight->used, "siblings",
 		preflight->siblings, "isolated", preflight->isolated, "nohz_full",
 		preflight->nohz_full, "nodes", (int)preflight->nodes, "used_nodes",
-		(int)preflight->used_nodes, "load", preflight->load, "hugepages",
-		pages_json(preflight), "memory", preflight->ordinary ? "ordinary" : "hugepages",
-		"checked", preflight->checked, "tsc_mhz", preflight->tsc_mhz, "flx",
-		preflight->version, "commit", preflight->commit, "dpdk", preflight->dpdk,
-		"compiler", preflight->compiler, "steal_per_mille", steal, "warnings",
-		warnings_json(preflight));
+		(int)preflight->used_nodes, "load", preflight->load, "running",
+		(int)preflight->running, "hugepages", pages_json(preflight), "memory",
+		preflight->ordinary ? "ordinary" : "hugepages", "checked", preflight->checked,
+		"tsc_mhz", preflight->tsc_mhz, "flx", preflight->version, "commit",
+		preflight->commit, "dpdk", preflight->dpdk, "compiler", preflight->compiler,
+		"steal_per_mille", steal, "warnings", warnings_json(preflight));
 }

@@ -17,8 +17,6 @@
 #include "perf/sample.h"
 #include "perf/scenarios.h"
 
-/* Above this others take part of the CPUs: half a CPU's time is more than the services of an idle system. */
-#define LOAD_MUCH 0.5
 /* Medians of a run differ by a few per cent; what is less than half of one is not seen in them. */
 #define STEAL_MUCH 5.0
 /* CPUs that a run without --workers uses at most: hops, rings and moves are between two. */
@@ -65,14 +63,12 @@ static void judge_clock(struct flx_preflight *preflight)
 		     preflight->governor);
 	if (!preflight->tsc_invariant)
 		warn(preflight, "the TSC is not invariant: figures in cycles are wrong whenever "
-				"the clock rate "
-				"changes; read those in time, or use another CPU");
+				"the clock rate changes; read those in time, or use another CPU");
 	if (preflight->clock[0] && !strstr(preflight->clock, "tsc") &&
 	    strcmp(preflight->clock, "kvm-clock") != 0)
 		warn(preflight,
 		     "clock %s: the kernel has given the TSC up, or was told to; see dmesg | grep "
-		     "-i tsc, and boot "
-		     "with tsc=reliable only if it was wrong",
+		     "-i tsc, and boot with tsc=reliable only if it was wrong",
 		     preflight->clock);
 }
 
@@ -82,42 +78,37 @@ static void judge_company(struct flx_preflight *preflight)
 	if (preflight->hypervisor[0])
 		warn(preflight,
 		     "virtual machine (%s): its CPUs are shared with others; trust ratios of one "
-		     "run alone, or measure "
-		     "on bare metal",
+		     "run alone, or measure on bare metal",
 		     preflight->hypervisor);
 	if (within(preflight->allowed, preflight->used))
 		warn(preflight,
 		     "CPUs %s, which are all there are, run workers: the kernel and whoever starts "
-		     "a program interrupt "
-		     "them; leave some to others (--workers)",
+		     "a program interrupt them; leave some to others (--workers)",
 		     preflight->used);
 	else if (!within(preflight->used, preflight->isolated))
 		warn(preflight,
 		     "of CPUs %s not all are isolated: the kernel and others interrupt workers; "
-		     "boot with isolcpus=%s "
-		     "nohz_full=%s",
+		     "boot with isolcpus=%s nohz_full=%s",
 		     preflight->used, preflight->used, preflight->used);
 	if (preflight->siblings[0])
 		warn(preflight,
 		     "CPUs %s are SMT siblings of CPUs used: work there takes up to half of a "
-		     "core; keep them idle, or "
-		     "boot with nosmt",
+		     "core; keep them idle, or boot with nosmt",
 		     preflight->siblings);
 	if (preflight->used_nodes > 1)
 		warn(preflight,
 		     "CPUs %s lie on %u NUMA nodes: messages cross sockets; taskset -c to the CPUs "
 		     "of one",
 		     preflight->used, preflight->used_nodes);
-	if (preflight->load > LOAD_MUCH)
+	if (preflight->running)
 		warn(preflight,
-		     "load %.2f before the run: others compete for CPUs; wait for them, or stop "
-		     "them (top)",
-		     preflight->load);
+		     "%u more threads ran when this began: they compete for CPUs; wait for them, "
+		     "or stop them (top)",
+		     preflight->running);
 	if (preflight->steal_per_mille > STEAL_MUCH)
 		warn(preflight,
 		     "steal %.0f per mille: the hypervisor took as much of the CPUs used; repeat "
-		     "at a quieter time, or "
-		     "on bare metal",
+		     "at a quieter time, or on bare metal",
 		     preflight->steal_per_mille);
 }
 
@@ -129,12 +120,10 @@ static void judge_memory(struct flx_preflight *preflight)
 		free_kib += preflight->pages[i].free * preflight->pages[i].size_kib;
 	if (preflight->ordinary)
 		warn(preflight, "ordinary memory (--dev): misses of the TLB are in all figures; "
-				"pmd-config/setup.sh "
-				"hugepages 1024, and leave --dev out");
+				"pmd-config/setup.sh hugepages 1024, and leave --dev out");
 	else if (!free_kib)
 		warn(preflight, "no free hugepages: a fabric will not start; pmd-config/setup.sh "
-				"hugepages 1024, or "
-				"--dev for ordinary memory");
+				"hugepages 1024, or --dev for ordinary memory");
 }
 
 void flx_preflight_judge(struct flx_preflight *preflight)
@@ -142,8 +131,7 @@ void flx_preflight_judge(struct flx_preflight *preflight)
 	preflight->warning_count = 0;
 	if (preflight->checked)
 		warn(preflight, "built with assertions: slower than what is released; meson setup "
-				"--reconfigure build "
-				"-Dbuildtype=release -Db_ndebug=if-release");
+				"--reconfigure build -Dbuildtype=release -Db_ndebug=if-release");
 	judge_clock(preflight);
 	judge_company(preflight);
 	judge_memory(preflight);

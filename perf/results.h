@@ -10,7 +10,8 @@
  *	results		of each figure: name, unit, value (median), runs (in order), least, most; where it
  *			has one: floor {name, value}, ratio (value / floor), must and target {claim,
  *			limit, holds}, what
- *	skipped		figures that could not be measured here: name, reason
+ *	skipped		figures that could not be measured here: name, reason; must, target and what
+ *			as above
  *	series		what happened over time: name, run, rows of [second, offered, answered, dropped],
  *			all per second
  *	ledger		sums over all fabrics: fabrics, received, generated, delivered, consumed, dropped,

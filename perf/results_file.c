@@ -50,6 +50,19 @@ static void set_floor(json_t *object, const struct flx_found *found)
 	json_object_set_new(object, "ratio", json_real(flx_samples_median(&found->samples) / base));
 }
 
+/* What a figure is to reach, measured or not. */
+static void set_meaning(json_t *object, const struct flx_figures *figures,
+			const struct flx_found *found)
+{
+	if (found->must[0])
+		json_object_set_new(object, "must", describe_bound(figures, found, found->must));
+	if (found->target[0])
+		json_object_set_new(object, "target",
+				    describe_bound(figures, found, found->target));
+	if (found->what[0])
+		json_object_set_new(object, "what", json_string(found->what));
+}
+
 static json_t *describe_figure(const struct flx_figures *figures, const struct flx_found *found)
 {
 	json_t *runs = json_array(), *object;
@@ -61,13 +74,7 @@ static json_t *describe_figure(const struct flx_figures *figures, const struct f
 			   "least", flx_samples_min(&found->samples), "most",
 			   flx_samples_max(&found->samples));
 	set_floor(object, found);
-	if (found->must[0])
-		json_object_set_new(object, "must", describe_bound(figures, found, found->must));
-	if (found->target[0])
-		json_object_set_new(object, "target",
-				    describe_bound(figures, found, found->target));
-	if (found->what[0])
-		json_object_set_new(object, "what", json_string(found->what));
+	set_meaning(object, figures, found);
 	return object;
 }
 
@@ -85,11 +92,16 @@ static json_t *list_skipped(const struct flx_figures *figures)
 {
 	json_t *list = json_array();
 
-	for (uint32_t i = 0; i < figures->count; i++)
-		if (figures->found[i].skipped[0])
-			json_array_append_new(list, json_pack("{s:s, s:s}", "name",
-							      figures->found[i].name, "reason",
-							      figures->found[i].skipped));
+	for (uint32_t i = 0; i < figures->count; i++) {
+		const struct flx_found *found = &figures->found[i];
+		json_t *object;
+
+		if (!found->skipped[0])
+			continue;
+		object = json_pack("{s:s, s:s}", "name", found->name, "reason", found->skipped);
+		set_meaning(object, figures, found);
+		json_array_append_new(list, object);
+	}
 	return list;
 }
 

@@ -4,9 +4,11 @@
 #include <errno.h>
 #include <limits.h>
 #include <math.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -18,9 +20,13 @@
 static _Noreturn void be_child(int fd, int (*run)(const void *argument, void *found),
 			       const void *argument, void *found, size_t size)
 {
-	int rc = run(argument, found);
-	bool told = write(fd, &rc, sizeof(rc)) == (ssize_t)sizeof(rc) &&
-		    write(fd, found, size) == (ssize_t)size;
+	int rc;
+	bool told;
+
+	prctl(PR_SET_PDEATHSIG, SIGTERM);
+	rc = run(argument, found);
+	told = write(fd, &rc, sizeof(rc)) == (ssize_t)sizeof(rc) &&
+	       write(fd, found, size) == (ssize_t)size;
 
 	flx_eal_remove_dir();
 	/* _exit: what the parent had buffered is the parent's to print. */

@@ -2,18 +2,11 @@
 #include "perf/scenario.h"
 
 #include <errno.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include <rte_cycles.h>
-#include <rte_eal.h>
 #include <rte_ethdev.h>
-#include <rte_launch.h>
-#include <rte_lcore.h>
-#include <rte_pause.h>
-#include <rte_ring_elem.h>
 
 #include "perf/rig.h"
 
@@ -160,86 +153,5 @@ struct flx_sample flx_scenario_counter(const void *argument)
 	sample.cycles = (double)run->tsc / (double)run->answers - sample.client;
 	sample.per_sec = (double)run->answers * (double)rte_get_tsc_hz() / (double)run->tsc;
 	sample.status = -flx_rig_stop(&run->rig, 0);
-	return sample;
-}
-
-/* ---------------------------------------------------------------------------------------- floor */
-
-struct floor {
-	struct rte_ring *ring;
-	_Atomic bool stop;
-	_Atomic uint64_t taken;
-};
-
-static int produce(void *argument)
-{
-	struct floor *floor = argument;
-	struct flx_elem elems[FLX_BATCH] = {0};
-
-	while (!atomic_load_explicit(&floor->stop, memory_order_relaxed))
-		if (!rte_ring_sp_enqueue_burst_elem(floor->ring, elems, sizeof(elems[0]), FLX_BATCH,
-						    NULL))
-			rte_pause();
-	return 0;
-}
-
-static int consume(void *argument)
-{
-	struct floor *floor = argument;
-	struct flx_elem elems[FLX_BATCH];
-	uint64_t taken = 0;
-
-	while (!atomic_load_explicit(&floor->stop, memory_order_relaxed)) {
-		uint32_t got = rte_ring_sc_dequeue_burst_elem(floor->ring, elems, sizeof(elems[0]),
-							      FLX_BATCH, NULL);
-
-		if (!got)
-			rte_pause();
-		taken += got;
-		atomic_store_explicit(&floor->taken, taken, memory_order_relaxed);
-	}
-	return 0;
-}
-
-struct flx_sample flx_scenario_ring(const void *argument)
-{
-	const struct flx_scenario_conf *conf = argument;
-	char prefix[32];
-	char *arguments[] = {"ring",
-			     "--no-huge",
-			     "-m",
-			     "64",
-			     "--no-pci",
-			     "--no-shconf",
-			     "--no-telemetry",
-			     "--lcores=2@0-1,0@0,1@1",
-			     "--main-lcore=2",
-			     "--log-level=*:error",
-			     prefix};
-	static struct floor floor;
-	struct flx_sample sample = {.status = EIO};
-	uint64_t tsc, taken;
-
-	snprintf(prefix, sizeof(prefix), "--file-prefix=ring%d", getpid());
-	if (rte_eal_init(sizeof(arguments) / sizeof(arguments[0]), arguments) < 0)
-		return sample;
-	floor.ring = rte_ring_create_elem("floor", sizeof(struct flx_elem), 1024, SOCKET_ID_ANY,
-					  RING_F_SP_ENQ | RING_F_SC_DEQ);
-	if (!floor.ring)
-		return sample;
-	rte_eal_remote_launch(consume, &floor, 0);
-	rte_eal_remote_launch(produce, &floor, 1);
-	rte_delay_us_sleep(conf->warm_ms * 1000);
-	taken = floor.taken;
-	tsc = rte_rdtsc();
-	rte_delay_us_sleep(conf->run_ms * 1000);
-	taken = floor.taken - taken;
-	tsc = rte_rdtsc() - tsc;
-	floor.stop = true;
-	rte_eal_mp_wait_lcore();
-	sample.cycles = (double)tsc / (double)taken;
-	sample.per_sec = (double)rte_get_tsc_hz() / sample.cycles;
-	sample.status = 0;
-	rte_eal_cleanup();
 	return sample;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * scenario - what flxperf can measure: one function per figure, each a fresh process's whole work.
+ * scenario - what paths.c measures: one function per figure, each a fresh process's whole work.
  */
 #pragma once
 
@@ -19,8 +19,13 @@ struct flx_scenario_conf {
 	bool batch; /* hop: by batch handlers */
 };
 
-/* Floor: two lcores, one SP/SC ring of 16-byte elements, bursts of a batch. Cycles per element. */
-struct flx_sample flx_scenario_ring(const void *conf);
+/*
+ * Floors on the two CPUs that two workers would have: SP/SC rings of 16-byte elements, bursts of a batch.
+ * Cycles from one core to the other, per element: of a stream, one ring from one core to the other; and of
+ * a circle, two rings with in_flight elements that go round for ever, as messages between two workers do.
+ */
+struct flx_sample flx_scenario_stream(const void *conf);
+struct flx_sample flx_scenario_circle(const void *conf);
 
 /*
  * Messages that go round a circle of empty fluxions for ever: on one worker (workers = 1), or with

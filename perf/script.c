@@ -21,8 +21,8 @@
 #include "perf/figure.h"
 
 #define NS_PER_S UINT64_C(1000000000)
-/* Of a script that has been asked to end: flx drains for less, and interfaces are gone at once. */
-#define GRACE_NS (5 * NS_PER_S)
+/* Of a script that has been asked to end: flx drains in less, and flxperf itself waits for three. */
+#define GRACE_NS (2 * NS_PER_S)
 /* Longer ones are broken in two: no figure and no reason needs as much. */
 #define LINE_SIZE 1024
 

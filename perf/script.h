@@ -11,7 +11,7 @@
  *
  * The script runs in the source directory ("perf/idle.sh" is there), with FLX_BUILD in its environment
  * for the build directory, with nothing on its standard input, and in a process group of its own, which is
- * gone when the call returns: what is left of it is asked to end by TERM, and by KILL after five seconds. A
+ * gone when the call returns: what is left of it is asked to end by TERM, and by KILL after two seconds. A
  * TERM, INT or HUP that comes meanwhile ends the group in the same way, and then the caller as it would
  * have.
  */

@@ -87,7 +87,8 @@ static void add_devices(struct builder *builder, const struct flx_eal_conf *conf
 		add(builder, "--iova-mode=va");
 	}
 	for (uint32_t port = 0; port < conf->port_count; port++)
-		add(builder, "%s", conf->ports[port].eal);
+		if (conf->ports[port].eal[0])
+			add(builder, "%s", conf->ports[port].eal);
 }
 
 int flx_eal_arguments_make(struct flx_eal_arguments *arguments, const struct flx_eal_conf *conf)

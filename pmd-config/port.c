@@ -14,6 +14,7 @@
 #include <rte_mbuf.h>
 
 #include "fabric/flx.h"
+#include "pmd-config/pair.h"
 #include "pmd-config/pool.h"
 
 /* Ethernet and two VLAN tags: the longest head in front of an IP packet that the edge takes. */
@@ -384,6 +385,12 @@ int flx_port_start(struct flx_port *port, const struct flx_port_spec *spec,
 	memset(port, 0, sizeof(*port));
 	port->spec = *spec;
 	flx_rss_init(&port->rss, conf->rss_key);
+	if (spec->kind == FLX_PORT_PAIR && (error = flx_pair_make(spec))) {
+		flx_error("port %s: cannot make its rings: %s; lower --workers, or see whether "
+			  "librte-net-ring is installed",
+			  spec->text, strerror(-error));
+		return error;
+	}
 	if (rte_eth_dev_get_port_by_name(spec->device, &port->id) ||
 	    rte_eth_dev_info_get(port->id, &up.info)) {
 		flx_error("port %s: EAL made no device '%s'; its driver says why above, or is not "
@@ -401,8 +408,11 @@ int flx_port_start(struct flx_port *port, const struct flx_port_spec *spec,
 		error = setup_queues(&up);
 	if (!error)
 		error = start(&up);
-	if (error)
-		rte_eth_dev_close(port->id);
+	if (!error)
+		return 0;
+	rte_eth_dev_close(port->id);
+	if (spec->kind == FLX_PORT_PAIR)
+		flx_pair_free(spec);
 	return error;
 }
 
@@ -443,6 +453,8 @@ uint32_t flx_port_stop(struct flx_port *port)
 	if (error)
 		flx_warn("port %s: does not close: %s; the process may go on without it",
 			 port->spec.text, strerror(-error));
+	if (port->spec.kind == FLX_PORT_PAIR)
+		flx_pair_free(&port->spec);
 	return port->profile->kept * port->rx_queues;
 }
 

@@ -197,6 +197,7 @@ int flx_port_spec_check(struct flx_port_spec *spec)
 	case FLX_PORT_PCAP:
 		return check_pcap(spec);
 	case FLX_PORT_RING:
+	case FLX_PORT_PAIR:
 	case FLX_PORT_NULL:
 	case FLX_PORT_VDEV:
 		break;

@@ -8,11 +8,12 @@
 #include <string.h>
 
 #include "fabric/base.h"
+#include "pmd-config/pair.h"
 #include "pmd-config/profile.h"
 
 #define FORMS                                                                                      \
 	"a port is pci:0000:81:00.0, af_xdp:IFACE, af_packet:IFACE, tap:NAME, pcap:IN,OUT, ring, " \
-	"null or vdev:ARGUMENTS"
+	"pair, null or vdev:ARGUMENTS"
 
 /* Reads @rest, what stands behind "kind:" in the text, into @spec; NULL, or what is wrong with it.
  */
@@ -137,6 +138,15 @@ static const char *parse_ring(struct flx_port_spec *spec, const char *rest)
 	return NULL;
 }
 
+/* Made when the port starts: EAL has no argument for it. */
+static const char *parse_pair(struct flx_port_spec *spec, const char *rest)
+{
+	if (rest != spec->text + strlen("pair"))
+		return "nothing may follow pair";
+	name_device(spec, "net_ring_pair");
+	return NULL;
+}
+
 static const char *parse_null(struct flx_port_spec *spec, const char *rest)
 {
 	if (rest != spec->text + strlen("null"))
@@ -170,6 +180,7 @@ static const struct {
 	[FLX_PORT_TAP] = {"tap", parse_tap, "net_tap"},
 	[FLX_PORT_PCAP] = {"pcap", parse_pcap, "net_pcap"},
 	[FLX_PORT_RING] = {"ring", parse_ring, "net_ring"},
+	[FLX_PORT_PAIR] = {"pair", parse_pair, "net_ring"},
 	[FLX_PORT_NULL] = {"null", parse_null, "net_null"},
 	[FLX_PORT_VDEV] = {"vdev", parse_vdev, NULL},
 };
@@ -209,6 +220,9 @@ uint32_t flx_port_buffers(const struct flx_port_spec *spec)
 	const char *driver = kinds[spec->kind].driver;
 	char name[sizeof(spec->device)];
 
+	/* Both directions are full, and who is at the far end has as many ready. */
+	if (spec->kind == FLX_PORT_PAIR)
+		return 3 * FLX_PAIR_FRAMES;
 	if (driver)
 		return flx_profile_find(driver)->buffers;
 	/* A vdev is named after its driver; a PCI address finds the last row, as large as any

@@ -16,8 +16,9 @@ enum flx_port_kind {
 	FLX_PORT_TAP,	    /* tap:NAME */
 	FLX_PORT_PCAP,	    /* pcap:IN,OUT */
 	FLX_PORT_RING,	    /* ring: loops to itself */
-	FLX_PORT_NULL,	    /* null */
-	FLX_PORT_VDEV,	    /* vdev:RAW, as EAL's --vdev takes it */
+	FLX_PORT_PAIR, /* pair: its far end is net_ring_pairN_far in this process, N its index */
+	FLX_PORT_NULL, /* null */
+	FLX_PORT_VDEV, /* vdev:RAW, as EAL's --vdev takes it */
 };
 
 struct flx_port_spec {
@@ -27,7 +28,7 @@ struct flx_port_spec {
 	char text[256];	    /* as the operator wrote it */
 	char device[64];    /* name of the ethdev: PCI address or vdev name */
 	char interface[16]; /* kernel interface it stands on, or makes (tap); "": none */
-	char eal[512];	    /* its EAL argument: "--allow=..." or "--vdev=..." */
+	char eal[512];	    /* its EAL argument: "--allow=..." or "--vdev=..."; "": none */
 };
 
 /*

@@ -6,9 +6,9 @@
 #	install_packages "${build_packages[@]}" "${test_packages[@]}"
 
 build_packages=(gcc libc6-dev meson ninja-build pkg-config
-	libdpdk-dev liburcu-dev libhwloc-dev)
+	libdpdk-dev liburcu-dev libhwloc-dev libjansson-dev)
 test_packages=(libcunit1-dev python3 iproute2 iputils-ping arping ethtool netcat-openbsd
-	spin)
+	spin gnuplot-nox nodejs npm)
 # dpdk-testpmd and dpdk-test, the neighbours that we are measured beside.
 perf_packages=(dpdk-dev)
 
@@ -33,14 +33,15 @@ as_root() {
 	fi
 }
 
-# Those of its arguments that are not installed, one a line.
+# Those of its arguments that are not installed, one a line. Another package may stand for one: the nodejs
+# of Node's makers provides npm, and excludes Debian's.
 missing_packages() {
-	local package
+	local package provided
+	provided=$(dpkg-query -W -f='${db:Status-Status} ${Provides}\n' 2>/dev/null |
+		sed -n 's/^installed //p' | tr -s ', ' '\n')
 	for package; do
-		case $(dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null) in
-		installed) ;;
-		*) echo "$package" ;;
-		esac
+		[ "$(dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null)" = installed ] ||
+			grep -qxF -- "$package" <<<"$provided" || echo "$package"
 	done
 }
 

@@ -4,9 +4,9 @@
 # and UndefinedBehaviorSanitizer; and those whose threads share something with ThreadSanitizer.
 #
 # Installs what is missing of tests/packages.sh (as root, or with sudo). Builds in build/, build-asan/
-# and build-tsan/, changes nothing else, and may be run again. What needs rights or a kernel feature that
-# is not there is skipped, and listed with the reason. Ends with the line "N passed, N failed"
-# (", N skipped" may follow); exit status 0 when none failed.
+# and build-tsan/, has npm's packages in perf/node/node_modules/, changes nothing else, and may be run
+# again. What needs rights or a kernel feature that is not there is skipped, and listed with the reason.
+# Ends with the line "N passed, N failed" (", N skipped" may follow); exit status 0 when none failed.
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
 source tests/packages.sh

@@ -8,6 +8,7 @@
 
 #include "fabric/topology.h"
 #include "pmd-config/eal.h"
+#include "pmd-config/pair.h"
 #include "pmd-config/pool.h"
 #include "pmd-config/port.h"
 #include "tests/test.h"
@@ -32,6 +33,7 @@ static void test_spec_parse_knows_every_form(void)
 		{"pcap:/tmp/in.pcap,out.pcap", "net_pcap3", "",
 		 "--vdev=net_pcap3,rx_pcap=/tmp/in.pcap,tx_pcap=out.pcap"},
 		{"ring", "net_ring3", "", "--vdev=net_ring3"},
+		{"pair", "net_ring_pair3", "", ""},
 		{"null", "net_null3", "", "--vdev=net_null3"},
 		{"vdev:net_memif0,role=client", "net_memif0", "", "--vdev=net_memif0,role=client"},
 	};
@@ -56,6 +58,8 @@ static void test_spec_parse_refuses_what_eal_could_misread(void)
 		"eth0",
 		"ring:",
 		"ring:1",
+		"pair:1",
+		"pair:",
 		"null:x",
 		"RING",
 		"af_xdp",
@@ -103,6 +107,7 @@ static void test_spec_check_names_what_is_not_there(void)
 		int expected;
 	} rows[] = {
 		{"ring", 0},
+		{"pair", 0},
 		{"null", 0},
 		{"af_xdp:flx-none0", -ENODEV},
 		{"af_packet:flx-none0", -ENODEV},
@@ -128,6 +133,7 @@ static void test_buffers_cover_rings_and_descriptors(void)
 		{"af_xdp:eth0", 4096},
 		{"vdev:net_af_xdp7,iface=eth0", 4096},
 		{"ring", 1024},
+		{"pair", 12288},
 		{"vdev:net_unheard_of", 2048},
 		{"null", 0},
 	};
@@ -149,13 +155,13 @@ static void test_profile_finds_a_row_for_every_driver(void)
 }
 
 /* EAL starts once: the ports of all tests below are made here. A port that was stopped is gone. */
-enum { LOOP, SMALL, FLOOD, WIDE, ABSENT, PORTS };
+enum { LOOP, SMALL, FLOOD, WIDE, PAIR, ABSENT, PORTS };
 static struct flx_port_spec specs[PORTS];
 
 static bool eal_is_up(void)
 {
-	static const char *const texts[PORTS] = {"ring", "ring", "vdev:net_null2,no-rx=0",
-						 "vdev:net_null3,no-rx=1", "ring"};
+	static const char *const texts[PORTS] = {
+		"ring", "ring", "vdev:net_null2,no-rx=0", "vdev:net_null3,no-rx=1", "pair", "ring"};
 	static struct flx_eal_arguments arguments;
 	static int state = 1;
 	static struct flx_plan plan = {.worker_count = 1};
@@ -245,6 +251,42 @@ static void test_ring_port_loops_counts_and_gives_all_back(void)
 	/* 24 frames are still in the rings. */
 	CU_ASSERT_EQUAL(rte_mempool_avail_count(pool), POOL_SIZE - 24);
 	CU_ASSERT_EQUAL(flx_port_stop(&port), 0);
+	CU_ASSERT_EQUAL(rte_mempool_avail_count(pool), POOL_SIZE);
+	rte_mempool_free(pool);
+}
+
+static void test_pair_carries_both_ways_and_gives_all_back(void)
+{
+	struct flx_port_conf conf = {.queues = 2};
+	struct rte_mbuf *frames[8];
+	struct rte_mempool *pool;
+	struct flx_port near, far;
+	struct flx_port_spec spec;
+
+	CU_ASSERT_TRUE_FATAL(eal_is_up());
+	pool = pool_of_room("pair", RTE_MBUF_DEFAULT_BUF_SIZE);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(pool);
+	conf.pool = pool;
+	CU_ASSERT_EQUAL_FATAL(flx_port_start(&near, &specs[PAIR], &conf), 0);
+	CU_ASSERT_EQUAL(flx_pair_make(&specs[PAIR]), -EEXIST);
+	flx_pair_far(&near.spec, &spec);
+	CU_ASSERT_STRING_EQUAL(spec.device, "net_ring_pair4_far");
+	CU_ASSERT_EQUAL_FATAL(flx_port_start(&far, &spec, &conf), 0);
+	CU_ASSERT_EQUAL(near.rx_queues, 2);
+	CU_ASSERT_EQUAL(far.rx_queues, 2);
+	CU_ASSERT_FALSE(rte_is_same_ether_addr(&near.mac, &far.mac));
+	for (unsigned int i = 0; i < 8; i++)
+		frames[i] = frame_alloc(pool);
+	CU_ASSERT_EQUAL(rte_eth_tx_burst(near.id, 1, frames, 5), 5);
+	CU_ASSERT_EQUAL(rte_eth_tx_burst(far.id, 1, frames + 5, 3), 3);
+	CU_ASSERT_EQUAL(rte_eth_rx_burst(far.id, 0, frames, 8), 0);
+	CU_ASSERT_EQUAL(rte_eth_rx_burst(far.id, 1, frames, 2), 2);
+	rte_pktmbuf_free_bulk(frames, 2);
+
+	/* Three are left for the far end, and three for the near one. */
+	CU_ASSERT_EQUAL(flx_port_stop(&far), 0);
+	CU_ASSERT_EQUAL(rte_mempool_avail_count(pool), POOL_SIZE - 3);
+	CU_ASSERT_EQUAL(flx_port_stop(&near), 0);
 	CU_ASSERT_EQUAL(rte_mempool_avail_count(pool), POOL_SIZE);
 	rte_mempool_free(pool);
 }
@@ -350,6 +392,7 @@ int main(void)
 		FLX_TEST(test_profile_finds_a_row_for_every_driver),
 		FLX_TEST(test_start_refuses_a_pool_with_small_buffers),
 		FLX_TEST(test_ring_port_loops_counts_and_gives_all_back),
+		FLX_TEST(test_pair_carries_both_ways_and_gives_all_back),
 		FLX_TEST(test_flooding_port_stops_and_gives_all_back),
 		FLX_TEST(test_rss_port_gets_a_table_that_follows_slices),
 		FLX_TEST(test_pool_lies_side_by_side_where_dpdks_does_not),

@@ -7,50 +7,48 @@
 
 #include <string.h>
 
-#include <rte_ip.h>
-#include <rte_udp.h>
-
+#include "perf/scenarios.h"
 #include "tests/test.h"
-
-struct headers {
-	struct rte_ether_hdr eth;
-	struct rte_ipv4_hdr ip;
-	struct rte_udp_hdr udp;
-};
+#include "tests/turn.h"
 
 static struct flx_query query;
 static struct rte_mbuf mbuf;
-static uint8_t buffer[RTE_PKTMBUF_HEADROOM + 256];
-static const struct flx_port port = {.mac = {{2, 0, 0, 0, 0, 1}}};
+static uint8_t buffer[RTE_PKTMBUF_HEADROOM + 2048];
+static struct flx_query_conf conf;
 
-static struct headers *write_query(uint32_t client, bool counted)
+static struct flx_test_heads *write_flow(struct flx_query_flow flow, uint32_t turn, uint64_t stamp)
 {
-	query.clients = 1000;
-	query.counted = counted;
-	flx_query_make(&query, &port, RTE_BE32(0xc6120001), 7000);
+	flx_query_make(&query, &conf);
 	mbuf = (struct rte_mbuf){.buf_addr = buffer, .buf_len = sizeof(buffer)};
-	flx_query_write(&query, &mbuf, client);
-	return rte_pktmbuf_mtod(&mbuf, struct headers *);
+	flx_query_write(&query, &mbuf, flow, turn, stamp);
+	return rte_pktmbuf_mtod(&mbuf, struct flx_test_heads *);
+}
+
+static struct flx_test_heads *write_query(uint32_t client, bool counted)
+{
+	conf = (struct flx_query_conf){
+		.to = {{2, 0, 0, 0, 0, 1}},
+		.ip = RTE_BE32(0xc6120001),
+		.udp_port = 7000,
+		.size = FLX_QUERY_SIZE_MIN,
+		.clients = 1000,
+		.counted = counted,
+	};
+	return write_flow((struct flx_query_flow){.client = client}, 0, 0);
 }
 
 /* As a fabric answers: from where it was sent to, with @count before it. */
 static void answer(const char *count)
 {
-	struct headers *headers = rte_pktmbuf_mtod(&mbuf, struct headers *);
+	struct flx_test_heads *heads = flx_test_turn(&mbuf);
 	size_t size = strlen(count);
-	uint8_t *payload = (uint8_t *)(headers + 1);
-	rte_be32_t ip = headers->ip.src_addr;
-	rte_be16_t udp = headers->udp.src_port;
+	uint8_t *payload = (uint8_t *)(heads + 1);
 
-	memmove(payload + size, payload, mbuf.data_len - sizeof(*headers));
+	memmove(payload + size, payload, mbuf.data_len - sizeof(*heads));
 	memcpy(payload, count, size);
 	mbuf.data_len = (uint16_t)(mbuf.data_len + size);
-	headers->ip.src_addr = headers->ip.dst_addr;
-	headers->ip.dst_addr = ip;
-	headers->udp.src_port = headers->udp.dst_port;
-	headers->udp.dst_port = udp;
-	headers->udp.dgram_len =
-		rte_cpu_to_be_16((uint16_t)(rte_be_to_cpu_16(headers->udp.dgram_len) + size));
+	heads->udp.dgram_len =
+		rte_cpu_to_be_16((uint16_t)(rte_be_to_cpu_16(heads->udp.dgram_len) + size));
 }
 
 static void test_query_has_right_check_sums_for_every_client(void)
@@ -58,7 +56,7 @@ static void test_query_has_right_check_sums_for_every_client(void)
 	static const uint32_t clients[] = {0, 1, 255, 256, 999, 65535, 65536, 1 << 20};
 
 	for (size_t i = 0; i < sizeof(clients) / sizeof(clients[0]); i++) {
-		struct headers *headers = write_query(clients[i], true);
+		struct flx_test_heads *headers = write_query(clients[i], true);
 
 		CU_ASSERT_EQUAL(mbuf.data_len, 60);
 		CU_ASSERT_EQUAL(headers->ip.src_addr, flx_query_ip(clients[i]));
@@ -88,11 +86,30 @@ static void test_query_knows_its_answers(void)
 	CU_ASSERT_EQUAL(found.client, 999);
 }
 
+static void test_query_of_a_server_that_nobody_knows_may_be_counted(void)
+{
+	static const struct {
+		const char *text;
+		bool right;
+		uint32_t count;
+	} rows[] = {
+		{"", true, 0}, {"7 ", true, 7}, {"x", false, 0}, {"7", false, 0}, {" ", false, 0}};
+	struct flx_query_answer found;
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		write_query(7, false);
+		query.conf.may_count = true;
+		answer(rows[i].text);
+		CU_ASSERT_EQUAL(flx_query_read(&query, &mbuf, &found), rows[i].right);
+		CU_ASSERT_EQUAL(found.count, rows[i].count);
+	}
+}
+
 static void test_query_refuses_what_is_no_answer(void)
 {
 	static const char *const counts[] = {"", "1", "x ", "1  ", "4294967296 ", " 1"};
 	struct flx_query_answer found;
-	struct headers *headers;
+	struct flx_test_heads *headers;
 
 	for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
 		write_query(7, true);
@@ -121,12 +138,116 @@ static void test_query_refuses_what_is_no_answer(void)
 	CU_ASSERT_FALSE(flx_query_read(&query, &mbuf, &found));
 }
 
+/* Whether both check sums of the frame are right. */
+static bool is_summed(const struct flx_test_heads *headers)
+{
+	return rte_raw_cksum(&headers->ip, sizeof(headers->ip)) == 0xffff &&
+	       rte_ipv4_udptcp_cksum_verify(&headers->ip, &headers->udp) == 0;
+}
+
+static void test_query_of_every_size_is_right_and_known(void)
+{
+	static const uint32_t sizes[] = {64, 65, 72, 128, 594, 1517, 1518};
+	struct flx_query_answer found;
+
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		struct flx_test_heads *headers;
+
+		write_query(7, true);
+		conf.size = sizes[i];
+		headers = write_flow((struct flx_query_flow){.client = 7}, 0, 0);
+		CU_ASSERT_EQUAL(mbuf.data_len, sizes[i] - 4);
+		CU_ASSERT_EQUAL(mbuf.pkt_len, sizes[i] - 4);
+		CU_ASSERT_TRUE(is_summed(headers));
+		answer("19 ");
+		CU_ASSERT_TRUE(flx_query_read(&query, &mbuf, &found));
+		CU_ASSERT_EQUAL(found.count, 19);
+		/* The last byte. */
+		rte_pktmbuf_mtod(&mbuf, uint8_t *)[mbuf.data_len - 1] ^= 1;
+		CU_ASSERT_FALSE(flx_query_read(&query, &mbuf, &found));
+	}
+}
+
+static void test_query_mixes_sizes_seven_to_four_to_one(void)
+{
+	uint32_t small = 0, medium = 0, large = 0;
+	struct flx_query_answer found;
+
+	write_query(1, false);
+	conf.size = FLX_SIZE_IMIX;
+	for (uint32_t turn = 0; turn < FLX_QUERY_TURNS; turn++) {
+		CU_ASSERT_TRUE(
+			is_summed(write_flow((struct flx_query_flow){.client = 1}, turn, 0)));
+		small += mbuf.data_len == 60;
+		medium += mbuf.data_len == 590;
+		large += mbuf.data_len == 1514;
+		answer("");
+		CU_ASSERT_TRUE(flx_query_read(&query, &mbuf, &found));
+	}
+	CU_ASSERT_EQUAL(small, 7);
+	CU_ASSERT_EQUAL(medium, 4);
+	CU_ASSERT_EQUAL(large, 1);
+}
+
+static void test_query_carries_its_stamp_and_its_flow(void)
+{
+	static const uint64_t stamps[] = {0, 1, 0xffff, UINT64_MAX, 0x123456789abcdef0};
+	static const uint8_t key[12] = {198, 19, 0, 3, 198, 18, 0, 1, 0x9c, 0x43, 0x1b, 0x58};
+	const struct flx_query_flow flow = {.client = 3, .port = 3};
+	struct flx_query_answer found;
+	uint8_t made[12];
+
+	write_query(0, false);
+	conf.stamped = true;
+	conf.ports = 4;
+	for (size_t i = 0; i < sizeof(stamps) / sizeof(stamps[0]); i++) {
+		struct flx_test_heads *headers = write_flow(flow, 0, stamps[i]);
+
+		CU_ASSERT_TRUE(is_summed(headers));
+		CU_ASSERT_EQUAL(headers->udp.src_port, RTE_BE16(40003));
+		answer("");
+		CU_ASSERT_TRUE(flx_query_read(&query, &mbuf, &found));
+		CU_ASSERT_EQUAL(found.stamp, stamps[i]);
+		CU_ASSERT_EQUAL(found.client, 3);
+	}
+	flx_query_flow_key(&query, flow, made);
+	CU_ASSERT_EQUAL(memcmp(made, key, sizeof(key)), 0);
+	/* A port that there is not; another server's. */
+	write_flow((struct flx_query_flow){.client = 3, .port = 4}, 0, 1);
+	answer("");
+	CU_ASSERT_FALSE(flx_query_read(&query, &mbuf, &found));
+	write_flow(flow, 0, 1)->ip.dst_addr ^= RTE_BE32(2);
+	answer("");
+	CU_ASSERT_FALSE(flx_query_read(&query, &mbuf, &found));
+	write_flow(flow, 0, 1)->udp.dst_port ^= RTE_BE16(2);
+	answer("");
+	CU_ASSERT_FALSE(flx_query_read(&query, &mbuf, &found));
+}
+
+static void test_query_that_comes_straight_back_is_its_own_answer(void)
+{
+	struct flx_query_answer found;
+
+	write_query(5, false);
+	conf.looped = true;
+	write_flow((struct flx_query_flow){.client = 5}, 0, 0);
+	CU_ASSERT_TRUE(flx_query_read(&query, &mbuf, &found));
+	CU_ASSERT_EQUAL(found.client, 5);
+	answer("");
+	CU_ASSERT_FALSE(flx_query_read(&query, &mbuf, &found));
+}
+
 int main(void)
 {
 	static const struct flx_test tests[] = {
 		FLX_TEST(test_query_has_right_check_sums_for_every_client),
 		FLX_TEST(test_query_knows_its_answers),
+		FLX_TEST(test_query_of_a_server_that_nobody_knows_may_be_counted),
 		FLX_TEST(test_query_refuses_what_is_no_answer),
+		FLX_TEST(test_query_of_every_size_is_right_and_known),
+		FLX_TEST(test_query_mixes_sizes_seven_to_four_to_one),
+		FLX_TEST(test_query_carries_its_stamp_and_its_flow),
+		FLX_TEST(test_query_that_comes_straight_back_is_its_own_answer),
 		{0},
 	};
 

@@ -1,0 +1,183 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-3-Clause
+# services.sh - answers per second that one core gives as a service in Node and as `flx run`, in turn.
+#
+#	perf/node/services.sh NAME APP PORT [SECONDS]
+#	perf/node/services.sh node.udp counter 7000 2
+#
+# Both are asked through the same veth pair by the same generator (flxperf gen, over af_xdp), which has
+# CPU 0; the service has the last CPU: Node's with the kernel's UDP, flx over af_xdp with one worker. Each is
+# asked in a closed loop, then at offered rates, halving what is left between one that it sustains
+# (0.5 % at most stay without an answer) and one that it does not. Its figure is the most that it
+# answered in a run that it sustained. Every answer is verified, and one wrong answer is a failure. Whether
+# the service was the limit, or the generator, the other figures say: of Node, which share of its CPU it
+# took, with the interrupts there; of those who poll, the worker and the generator, how much of their time
+# they were busy, by their own account.
+#
+# It runs in namespaces of its own. SECONDS are those of a run (2). Prints lines for perf/script.c, that is
+# `flxperf node`, and a line for each run. Exit status: 0; 1 it failed; 2 wrong usage.
+set -uo pipefail
+
+[ $# -ge 3 ] && [ $# -le 4 ] || {
+	sed -n 's/^#\t/usage: /p' "$0" | head -n 1
+	exit 2
+}
+skip() {
+	echo "SKIP $name.node $*"
+	echo "SKIP $name.flx $*"
+	exit 0
+}
+name=$1 app=$2 port=$3 seconds=${4-2}
+[ "$(id -u)" -eq 0 ] || skip "needs root, for a veth pair and af_xdp"
+[ "$(nproc)" -gt 1 ] || skip "needs two CPUs, one for the client"
+command -v node >/dev/null || skip "Node is not installed; apt-get install nodejs"
+if [ -z "${FLX_SERVICES_ISOLATED-}" ]; then
+	unshare --net --mount true 2>/dev/null || skip "no namespaces of our own here"
+	FLX_SERVICES_ISOLATED=1 exec unshare --net --mount "$0" "$@"
+fi
+cd "$(dirname "${BASH_SOURCE[0]}")/../.." || exit 1
+
+build=${FLX_BUILD-build} ip=198.18.0.1 net=15 steps=5 loss_max_permille=5
+service_cpu=$(($(nproc) - 1))
+dir=$(mktemp -d)
+server=
+trap '[ -z "$server" ] || kill -KILL "$server" 2>/dev/null; rm -rf "$dir"' EXIT
+fail() {
+	echo "services: $*" >&2
+	[ ! -s "$dir/log" ] || tail -n 20 "$dir/log" >&2
+	exit 1
+}
+
+mount -t tmpfs tmpfs /run && mount -t sysfs sysfs /sys && ip link set lo up || exit 1
+pmd-config/setup.sh veth --net 198.18.0.0/24 >"$dir/log" 2>&1 || skip "no veth pair: $(tail -n 1 "$dir/log")"
+peer=$(ip -n flx-demo -o link | awk -F'[ :@]+' '$2 != "lo" {print $2}')
+
+# -------------------------------------------------------------------------------------- services
+
+# Waits for the service, $server, to say or do something: a command.
+wait_for() {
+	for ((tenth = 0; tenth < 150; tenth++)); do
+		"$@" >/dev/null 2>&1 && return
+		kill -0 "$server" 2>/dev/null || break
+		sleep 0.1
+	done
+	fail "the service does not answer"
+}
+
+start_node() {
+	echo 0 >/proc/sys/net/ipv4/conf/flx0/arp_ignore
+	ip address add "$ip/$net" dev flx0
+	taskset -c "$service_cpu" node perf/node/server.mjs --mode "$app" --host "$ip" --port "$port" \
+		>"$dir/log" 2>&1 &
+	server=$!
+	wait_for grep -q "^node: $app on" "$dir/log"
+}
+
+# Stops the service; $1 must then be in its log.
+stop() {
+	kill -INT "$server"
+	wait "$server"
+	server=
+	grep -q "$1" "$dir/log" || fail "the service did not end as it must"
+}
+
+stop_node() {
+	stop "^node: .* refused=0 "
+	ip address del "$ip/$net" dev flx0
+	# As setup.sh has it: ARP is the fabric's.
+	echo 8 >/proc/sys/net/ipv4/conf/flx0/arp_ignore
+}
+
+start_flx() {
+	"$build/apps/flx" run "$app" --dev --workers 1 --cpus "$service_cpu" --port af_xdp:flx0 \
+		--ip "$ip/$net" --control "$dir/control" >"$dir/log" 2>&1 &
+	server=$!
+	wait_for ip netns exec flx-demo ping -c 1 -W 1 "$ip"
+}
+
+stop_flx() { stop '^unexplained 0$'; }
+
+# ------------------------------------------------------------------------------------------ runs
+
+# Ticks so far of the service's CPU: busy, idle, in interrupts; and of the service itself.
+ticks() {
+	awk -v service="cpu$service_cpu" '
+		$1 == service {printf("%d %d %d ", $2 + $3 + $4 + $7 + $8 + $9, $5 + $6, $7 + $8)}
+		FILENAME != "/proc/stat" {print $14 + $15}' /proc/stat "/proc/$server/stat"
+}
+
+# How busy the service is, window after window, for as long as it is let: a line each of the percent of the
+# CPU that it took, with interrupts, or that its worker was busy; and the percent that others took.
+watch() {
+	local before now busy
+	before=$(ticks)
+	while :; do
+		if [ "$service" = flx ]; then
+			busy=$("$build/apps/flx" show --control "$dir/control" |
+				sed -n 's/.* busy *\([0-9]*\)%$/\1/p')
+		else
+			busy=- && sleep 0.25
+		fi
+		now=$(ticks)
+		awk -v a="$before" -v b="$now" -v busy="$busy" 'BEGIN {
+			split(a, x); split(b, y)
+			for (i = 1; i <= 4; i++) d[i] = y[i] - x[i]
+			all = d[1] + d[2] + 1e-9; had = d[3] + d[4]
+			# Some kernels count interrupts among what a process takes, too.
+			if (had > d[1]) had = d[1]
+			printf("%.0f %.0f\n", busy == "-" ? 100 * had / all : busy, 100 * (d[1] - had) / all) }'
+		before=$now
+	done
+}
+
+# A run of the generator with its options, of which the trial is that the last line of $1 tells of. Sets
+# rate, answers per second, and keeps the best that is sustained. Whether this one is.
+drive() {
+	local trial=$1 watching busy others planned generator line lost
+	shift
+	watch >"$dir/busy" 2>/dev/null &
+	watching=$!
+	ip netns exec flx-demo taskset -c 0 "$build/perf/flxperf" gen --dev --repeat 1 --keys 64 \
+		--port "af_xdp:$peer" --to "$ip:$port" --ip "198.18.0.2/$net" "$@" >"$dir/gen" 2>&1
+	kill "$watching"
+	wait "$watching" 2>/dev/null
+	line=$(grep "^  gen\.$trial: " "$dir/gen")
+	[[ $line =~ \ ([0-9]+)/s\ answered\;\ lost\ ([0-9]+),\ wrong\ 0 ]] || {
+		cat "$dir/gen" >&2
+		fail "the generator is not content with $service ($trial $*)"
+	}
+	rate=${BASH_REMATCH[1]} lost=${BASH_REMATCH[2]}
+	generator=$(sed 's/.*generator \([0-9]*\) %.*/\1/' <<<"$line")
+	planned=$rate
+	[[ $line =~ \ ([0-9]+)/s\ planned ]] && planned=${BASH_REMATCH[1]}
+	# Of the windows the busiest, for the generator also starts and ends in them.
+	read -r busy others < <(sort -rn "$dir/busy" | head -n 1)
+	echo "$name.$service $trial $*: $rate answers/s of $planned, $lost lost; busy: service $busy %," \
+		"generator $generator %; others took $others % of the service's CPU"
+	((rate * 1000 >= planned * (1000 - loss_max_permille))) || return
+	[ "$rate" -le "${best[0]}" ] || best=("$rate" "$busy" "$generator")
+}
+
+measure() {
+	service=$1 best=(0 0 0)
+	local low high=0 middle rate
+	"start_$service"
+	# Once to warm up: neighbours, and Node's compiler.
+	drive rate --duration 0.1 >/dev/null
+	best=(0 0 0)
+	drive rate --duration 0.1
+	low=$((rate / 2)) middle=$((rate * 9 / 10))
+	for ((step = 0; step < steps; step++)); do
+		if drive given --duration "$seconds" --rate "$middle"; then low=$middle; else high=$middle; fi
+		# Up, until one is too much.
+		middle=$((high > low ? (low + high) / 2 : low * 3 / 2))
+	done
+	"stop_$service"
+	[ "${best[0]}" -gt 0 ] || fail "$service sustained none of these"
+	echo "FIGURE $name.$service answers/s ${best[0]}"
+	echo "FIGURE $name.$service.busy % ${best[1]}"
+	echo "FIGURE $name.$service.generator % ${best[2]}"
+}
+
+measure node
+measure flx
