@@ -6,7 +6,7 @@
  * succeeded. Messages that it made are listed in call->making, so that a failure can undo them.
  * Their number bounds that of the sends: each of them once, and the message given.
  */
-#include "fabric/worker.h"
+#include "fabric/send.h"
 
 /* The first failure is the one that is counted. */
 static int fail(struct flx_call *call, int error)
@@ -43,7 +43,8 @@ static void put(struct flx_call *call, uint16_t fluxion, struct flx_msg *msg)
 	*call->sends++ = (struct flx_elem){.msg = msg, .fluxion = fluxion};
 }
 
-int flx_send_slow(struct flx_call *call, uint32_t stream, struct flx_msg *msg)
+/* Whatever the message, whatever the stream. */
+static __rte_noinline int send_any(struct flx_call *call, uint32_t stream, struct flx_msg *msg)
 {
 	const struct flx_target *target = &call->targets[stream];
 	const uint16_t *list;
@@ -69,6 +70,24 @@ int flx_send_slow(struct flx_call *call, uint32_t stream, struct flx_msg *msg)
 		put(call, list[i], copy);
 	}
 	put(call, list[0], msg);
+	return 0;
+}
+
+/* Whether @msg is what the call made last, and has not been sent: as most that are made. */
+static inline bool is_newest(const struct flx_call *call, const struct flx_msg *msg)
+{
+	uint32_t made = call->made;
+
+	return made && call->making[made - 1] == msg && !(call->made_sent >> (made - 1));
+}
+
+int flx_send_slow(struct flx_call *call, uint32_t stream, struct flx_msg *msg)
+{
+	if (unlikely(stream >= FLX_STREAMS_MAX || call->targets[stream].count != 1 ||
+		     !is_newest(call, msg)))
+		return send_any(call, stream, msg);
+	call->made_sent |= 1ull << (call->made - 1);
+	put(call, (uint16_t)call->targets[stream].to, msg);
 	return 0;
 }
 
@@ -150,6 +169,50 @@ int flx_send_to(struct flx_call *call, struct flx_msg *msg, uint16_t from_port,
 	return 0;
 }
 
+/* Buffers whose lines are asked for ahead of the one that is taken. */
+#define ALLOC_AHEAD 6
+
+/*
+ * Asks for the lines that a message to come will be written to. Whoever ended it had them last, and most
+ * calls that make one make more.
+ */
+static void ask_ahead(const struct rte_mempool_cache *cache)
+{
+	if (likely(cache && cache->len >= ALLOC_AHEAD)) {
+		struct flx_msg *msg = cache->objs[cache->len - ALLOC_AHEAD];
+
+		rte_prefetch0_write(msg);
+		rte_prefetch0_write((uint8_t *)(msg + 1) + RTE_PKTMBUF_HEADROOM);
+	}
+}
+
+/*
+ * As rte_pktmbuf_reset, but for the second line: there `next` is NULL in every buffer of the pool, and
+ * tx_offload means nothing without a flag.
+ */
+static void reset_mbuf(struct rte_mbuf *mbuf)
+{
+	mbuf->pkt_len = 0;
+	mbuf->data_len = 0;
+	mbuf->vlan_tci = 0;
+	mbuf->port = RTE_MBUF_PORT_INVALID;
+	mbuf->ol_flags &= RTE_MBUF_F_EXTERNAL;
+	mbuf->packet_type = 0;
+	mbuf->data_off = RTE_PKTMBUF_HEADROOM;
+}
+
+/* NULL: there is none. */
+static struct flx_msg *take_buffer(const struct flx_worker *worker)
+{
+	void *buffer;
+
+	if (unlikely(rte_mempool_generic_get(worker->shared->pool, &buffer, 1, worker->cache)))
+		return NULL;
+	ask_ahead(worker->cache);
+	reset_mbuf(buffer);
+	return buffer;
+}
+
 struct flx_msg *flx_alloc(struct flx_call *call)
 {
 	struct flx_worker *worker = call->worker;
@@ -163,7 +226,7 @@ struct flx_msg *flx_alloc(struct flx_call *call)
 		fail(call, -ENOBUFS);
 		return NULL;
 	}
-	msg = (struct flx_msg *)rte_pktmbuf_alloc(worker->shared->pool);
+	msg = take_buffer(worker);
 	if (!msg) {
 		fail(call, -ENOBUFS);
 		return NULL;
@@ -218,10 +281,62 @@ uint64_t flx_now_us(const struct flx_call *call)
 	return ran / shared->tsc_hz * 1000000 + ran % shared->tsc_hz * 1000000 / shared->tsc_hz;
 }
 
+/*
+ * Whether @mbuf can go back to its pool as it is: nobody else has it, and it is one segment with its own
+ * data, as every message is whose maker did nothing unusual. All of that is in its first line.
+ */
+static inline bool is_plain(const struct rte_mbuf *mbuf)
+{
+	return rte_mbuf_refcnt_read(mbuf) == 1 && RTE_MBUF_DIRECT(mbuf) && mbuf->nb_segs == 1;
+}
+
+/* Gives @count buffers of @pool back. */
+static void put_buffers(const struct flx_worker *worker, struct rte_mempool *pool,
+			void *const *buffers, uint32_t count)
+{
+	if (likely(pool == worker->shared->pool))
+		rte_mempool_generic_put(pool, buffers, count, worker->cache);
+	else
+		rte_mempool_put_bulk(pool, buffers, count);
+}
+
 void flx_worker_end(struct flx_worker *worker, struct flx_msg *msg)
 {
-	rte_pktmbuf_free(&msg->mbuf);
+	void *buffer = msg;
+
+	if (likely(is_plain(&msg->mbuf)))
+		put_buffers(worker, msg->mbuf.pool, &buffer, 1);
+	else
+		rte_pktmbuf_free(&msg->mbuf);
 	flx_purse_return(&worker->purse, 1);
+}
+
+/* The same for all of a batch. */
+static void end_batch(struct flx_worker *worker, const struct flx_elem *batch, uint32_t count)
+{
+	struct rte_mempool *pool = NULL;
+	void *buffers[FLX_BATCH];
+	uint32_t held = 0;
+
+	for (uint32_t i = 0; i < count; i++) {
+		struct rte_mbuf *mbuf = &batch[i].msg->mbuf;
+
+		if (i + FLX_PREFETCH_AHEAD < count)
+			rte_prefetch0(batch[i + FLX_PREFETCH_AHEAD].msg);
+		if (unlikely(!is_plain(mbuf))) {
+			rte_pktmbuf_free(mbuf);
+			continue;
+		}
+		if (unlikely(held && mbuf->pool != pool)) {
+			put_buffers(worker, pool, buffers, held);
+			held = 0;
+		}
+		pool = mbuf->pool;
+		buffers[held++] = mbuf;
+	}
+	if (held)
+		put_buffers(worker, pool, buffers, held);
+	flx_purse_return(&worker->purse, count);
 }
 
 /* Ends the messages made in this call; only those not sent, when @unsent_only. Returns how many. */
@@ -279,8 +394,7 @@ uint32_t flx_call_settle_batch(struct flx_call *call, struct flx_elem *first,
 	/* On failure all of it ends here, sent or not; else what was not sent is consumed. */
 	const struct flx_elem *rest = error ? batch : call->batch;
 
-	for (const struct flx_elem *elem = rest; elem < call->batch_end; elem++)
-		flx_worker_end(call->worker, elem->msg);
+	end_batch(call->worker, rest, (uint32_t)(call->batch_end - rest));
 	if (error) {
 		call->sends = first;
 		end_made(call, false);

@@ -363,6 +363,7 @@ int flx_worker_run(void *argument)
 	/* The kernel adds up to 50 us to a sleep unless told not to. */
 	prctl(PR_SET_TIMERSLACK, 1);
 	urcu_qsbr_register_thread();
+	worker->cache = rte_mempool_default_cache(worker->shared->pool, rte_lcore_id());
 	worker->now_tsc = rte_rdtsc();
 	while (atomic_load_explicit(&worker->shared->state, memory_order_relaxed) != FLX_STOP) {
 		if (flx_worker_turn(worker))
@@ -370,6 +371,7 @@ int flx_worker_run(void *argument)
 		else
 			flx_worker_rest(worker);
 	}
+	worker->cache = NULL; /* from here on, whoever ends its messages is on another lcore */
 	urcu_qsbr_unregister_thread();
 	flx_crash_leave();
 	return 0;

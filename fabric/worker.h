@@ -102,6 +102,8 @@ struct flx_worker {
 	struct flx_shared *shared;
 	const struct flx_fluxion_entry *fluxions;
 	struct flx_lane *lanes_out; /* shared->lanes + index * worker_count */
+	/* Of shared->pool, of the lcore that it runs on; NULL: none, or it does not run. */
+	struct rte_mempool_cache *cache;
 	uint32_t index;
 	uint32_t worker_count;
 	uint32_t port_count;

@@ -53,6 +53,8 @@ const struct flx_perf_scenario flx_perf_scenarios[] = {
 	{"idle", "what an idle fabric takes, and how soon it wakes", flx_perf_idle, 0, 0},
 	{"wire", "echo over af_xdp on a veth pair, beside testpmd", flx_perf_wire,
 	 FLX_USES_DURATION, 2},
+	{"peers", "the same jobs by DPDK's own: dsw's stages, 5tswap; and what its rings cost",
+	 flx_perf_peers, FLX_USES_DURATION, 2},
 	{"node", "single-threaded Node as the same service, over a veth pair and without a network",
 	 flx_perf_node, FLX_USES_DURATION, 2},
 	{0},

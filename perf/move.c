@@ -233,28 +233,6 @@ static void find_pauses(struct found *found)
 
 /* -------------------------------------------------------------------------------------------- a run */
 
-/* All slices of the last fluxion are the second worker's. */
-static int place_third(void)
-{
-	struct flx_sched *sched = run.rig.sched;
-	bool all[FLX_SLICES], under_way = true;
-	uint32_t left = FLX_SLICES;
-	int error;
-
-	memset(all, true, sizeof(all));
-	flx_sched_lock(sched);
-	error = flx_sched_order(sched, FLX_RELAY_THIRD, all, 1, rte_rdtsc());
-	flx_sched_unlock(sched);
-	for (uint32_t ms = 0; !error && under_way && ms < 1000; ms++) {
-		rte_delay_us_sleep(1000);
-		flx_sched_lock(sched);
-		under_way = sched->order.under_way;
-		left = sched->order.left;
-		flx_sched_unlock(sched);
-	}
-	return error ? error : left ? -ETIMEDOUT : 0;
-}
-
 /* Lets all messages end, and looks whether each was seen by all three as often, and in order. */
 static int account(void)
 {
@@ -298,8 +276,8 @@ static int run_moves(const void *argument, void *result)
 		return error;
 	for (uint32_t w = 0; w < WORKERS; w++)
 		found->cpu[w] = flx_fabric_plan(run.rig.fabric)->worker[w].cpu;
-	error = place_third();
-	/* From here on the moves are ours. */
+	/* All slices of the last fluxion are the second worker's; from there on the moves are ours. */
+	error = flx_rig_place(&run.rig, FLX_RELAY_THIRD, 1);
 	flx_sched_stop(run.rig.sched);
 	rte_delay_us_sleep(WARM_MS * 1000);
 	if (!error) {

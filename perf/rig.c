@@ -4,12 +4,17 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
+
+#include <rte_cycles.h>
 
 #include "perf/figure.h"
 
 #define FABRIC_IP 0xc6120001u /* 198.18.0.1 */
 /* What is under way takes some milliseconds to come to its end. */
 #define DRAIN_MS 1000
+/* 512 slices, eight at a time, of workers that nobody has taken a CPU from. */
+#define PLACE_MS 1000
 
 uint32_t flx_rig_owner(const struct flx_rig *rig, uint32_t group, uint32_t index)
 {
@@ -124,4 +129,25 @@ int flx_rig_draw(struct flx_rig *rig, uint32_t group, const double *shares)
 	for (uint32_t q = 0; pick && q < rig->client.conf.queues; q++)
 		flx_client_draw(&rig->client, q, pick);
 	return pick ? 0 : -ENOMEM;
+}
+
+int flx_rig_place(struct flx_rig *rig, uint32_t group, uint32_t worker)
+{
+	struct flx_sched *sched = rig->sched;
+	bool all[FLX_SLICES], under_way = true;
+	uint32_t left = FLX_SLICES;
+	int error;
+
+	memset(all, true, sizeof(all));
+	flx_sched_lock(sched);
+	error = flx_sched_order(sched, group, all, worker, rte_rdtsc());
+	flx_sched_unlock(sched);
+	for (uint32_t ms = 0; !error && under_way && ms < PLACE_MS; ms++) {
+		rte_delay_us_sleep(1000);
+		flx_sched_lock(sched);
+		under_way = sched->order.under_way;
+		left = sched->order.left;
+		flx_sched_unlock(sched);
+	}
+	return error ? error : left ? -ETIMEDOUT : 0;
 }

@@ -49,3 +49,9 @@ uint32_t flx_rig_owner(const struct flx_rig *rig, uint32_t group, uint32_t index
  * 0; -ENOMEM. What was drawn from before stays in memory: somebody may still draw.
  */
 int flx_rig_draw(struct flx_rig *rig, uint32_t group, const double *shares);
+
+/*
+ * flx_rig_place - all slices of group @group go to worker @worker, some of which are elsewhere
+ * 0; -ETIMEDOUT some have not come there in a second; -errno as flx_sched_order.
+ */
+int flx_rig_place(struct flx_rig *rig, uint32_t group, uint32_t worker);

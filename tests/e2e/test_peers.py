@@ -1,0 +1,177 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What perf/peers.sh makes of what DPDK's tools say: recorded outputs, such as say nothing, and none."""
+import os
+import pathlib
+import shutil
+import tempfile
+import time
+import unittest
+
+import harness
+from harness import run
+
+SCRIPT = harness.SOURCE / "perf/peers.sh"
+RECORDED = pathlib.Path(__file__).resolve().parent / "peers"
+# What the script itself needs; a PATH of these alone has no tool of DPDK.
+NEEDED = ("awk", "bash", "cat", "cp", "dmesg", "grep", "head", "mkfifo", "mktemp", "renice", "rm",
+          "sed", "seq", "sleep", "stdbuf", "tail", "taskset", "tr")
+TOOLS = {"ring": "dpdk-test", "graph": "dpdk-test", "dsw.1stage": "dpdk-test-eventdev",
+         "dsw.2stage": "dpdk-test-eventdev", "5tswap": "dpdk-testpmd"}
+# Of 2,300 MHz; testpmd showed 41,888,380 frames a second, and dsw's seconds took 1.25.
+FIGURES = {
+    "ring": ["peers.ring.spsc.8 cycles/elem 36.79", "peers.ring.mpmc.8 cycles/elem 112.73",
+             "peers.ring.spsc.32 cycles/elem 23.79", "peers.ring.mpmc.32 cycles/elem 30.20"],
+    "graph": ["peers.graph.call cycles/call 42.0", "peers.graph.object cycles/object 0.164"],
+    "dsw.1stage": ["peers.dsw.1stage M/s 12.791"],
+    "dsw.2stage": ["peers.dsw.2stage M/s 8.754"],
+    "5tswap": ["peers.5tswap cycles/frame 54.91"],
+}
+# What a result stands in, by peer: without it the tool has said nothing.
+RESULTS = {
+    "ring": "MP/MC: bulk (size: 32)",
+    "graph": "test_graph_perf_",
+    "dsw.1stage": "mpps",
+    "dsw.2stage": "mpps",
+    "5tswap": "Rx-pps",
+}
+
+
+def recorded(peer):
+    return (RECORDED / f"{peer}.txt").read_bytes().decode()  # lines end as they did
+
+
+def lines_of(peer):
+    return "".join(f"FIGURE {line}\n" for line in FIGURES[peer])
+
+
+class Scratch(unittest.TestCase):
+    def setUp(self):
+        self.dir = pathlib.Path(tempfile.mkdtemp())
+        self.addCleanup(shutil.rmtree, self.dir)
+
+    def peers(self, *words, path=None):
+        return run(SCRIPT, "--tsc-mhz", "2300", *words, check=False,
+                   env={**os.environ, "PATH": path or os.environ["PATH"]})
+
+    def said(self, peer, text):
+        """What the script makes of @text, said by @peer's tool."""
+        file = self.dir / "said"
+        file.write_bytes(text.encode())
+        return self.peers("--from", file, peer)
+
+
+class Parsers(Scratch):
+    def test_recorded_outputs_become_figures(self):
+        for peer in FIGURES:
+            with self.subTest(peer=peer):
+                done = self.said(peer, recorded(peer))
+                self.assertEqual((done.returncode, done.stdout), (0, lines_of(peer)))
+
+    def test_outputs_without_a_result_are_failures(self):
+        for peer, result in RESULTS.items():
+            text = recorded(peer)
+            for bad in ("", text[:text.index(result)], text.replace(result, "other"),
+                        "Segmentation fault\n"):
+                with self.subTest(peer=peer, bad=bad[-40:]):
+                    done = self.said(peer, bad)
+                    self.assertEqual(done.returncode, 1)
+                    self.assertIn(f"peers: {peer}: cannot understand", done.stdout)
+                    self.assertNotIn("FIGURE", done.stdout)
+
+    def test_a_result_of_nothing_is_a_failure(self):
+        for peer, was, now in (("5tswap", "Rx-pps:     41888380", "Rx-pps:     0"),
+                               ("ring", "SP/SC: bulk (size: 8): 36.79", "SP/SC: bulk (size: 8): 0.00"),
+                               ("graph", "succeeded", "failed")):
+            with self.subTest(peer=peer):
+                self.assertIn(was, recorded(peer))
+                done = self.said(peer, recorded(peer).replace(was, now))
+                self.assertEqual(done.returncode, 1)
+                self.assertNotIn("FIGURE", done.stdout)
+
+    def test_figures_of_another_mode_are_not_taken(self):
+        self.assertEqual(self.said("macswap", recorded("5tswap")).returncode, 1)
+
+    def test_a_driver_that_is_not_there_is_skipped(self):
+        for peer in ("dsw.1stage", "dsw.2stage"):
+            done = self.said(peer, recorded("no_driver"))
+            self.assertEqual(done.returncode, 0)
+            self.assertRegex(done.stdout, rf"^SKIP peers\.{peer} .*librte-event-dsw")
+
+
+class Tools(Scratch):
+    def bare_path(self):
+        for tool in NEEDED:
+            (self.dir / tool).symlink_to(shutil.which(tool))
+        return str(self.dir)
+
+    def make_tool(self, peer, text):
+        """A tool of @peer that runs @text in bash, with what it is to say in $said."""
+        tool = self.dir / TOOLS[peer]
+        tool.write_text(f"#!/bin/bash\nsaid={RECORDED / peer}.txt\n{text}\n", encoding="utf-8")
+        tool.chmod(0o755)
+        return f"{self.dir}:{os.environ['PATH']}"
+
+    def test_a_tool_that_is_not_there_is_skipped(self):
+        path = self.bare_path()
+        for peer, figures in FIGURES.items():
+            with self.subTest(peer=peer):
+                done = self.peers(peer, path=path)
+                self.assertEqual(done.returncode, 0)
+                self.assertEqual([line.split()[:2] for line in done.stdout.splitlines()],
+                                 [["SKIP", line.split()[0]] for line in figures])
+                self.assertIn("dpdk-dev", done.stdout)
+
+    def test_a_tool_is_ended_when_it_has_said_enough(self):
+        for peer in ("ring", "graph"):
+            with self.subTest(peer=peer):
+                path = self.make_tool(peer, f'cat "$said"; echo $$ >"{self.dir}/pid"; exec sleep 60')
+                began = time.monotonic()
+                done = self.peers(peer, path=path)
+                self.assertEqual((done.returncode, done.stdout), (0, lines_of(peer)))
+                self.assertLess(time.monotonic() - began, 30)
+                pid = (self.dir / "pid").read_text(encoding="utf-8").strip()
+                self.assertFalse(pathlib.Path("/proc", pid).exists())
+
+    def test_dsws_main_thread_gives_way_and_its_seconds_are_timed(self):
+        # A second of which it says 10 M takes half of one; no signal but KILL ends it.
+        path = self.make_tool("dsw.1stage", f"""trap "" INT
+            echo prod_enq_burst_sz
+            for ((i = 0; ; i++)); do
+                printf '\\r10.000 mpps avg 10.000 mpps'
+                ps -o ni= -p $$ >"{self.dir}/nice"
+                sleep 0.5
+            done""")
+        done = self.peers("--seconds", "4", "dsw.1stage", path=path)
+        self.assertEqual(done.returncode, 0)
+        figure = done.stdout.split()
+        self.assertEqual(figure[:3], ["FIGURE", "peers.dsw.1stage", "M/s"])
+        self.assertGreater(float(figure[3]), 0)
+        self.assertNotEqual(figure[3], "10.000")
+        self.assertEqual((self.dir / "nice").read_text(encoding="utf-8").split(), ["19"])
+
+    def test_a_tool_that_dies_is_a_failure(self):
+        for peer, tool in TOOLS.items():
+            with self.subTest(peer=peer):
+                done = self.peers("--seconds", "1", peer, path=self.make_tool(peer, "exit 3"))
+                self.assertEqual(done.returncode, 1)
+                self.assertIn(f"peers: {peer}: cannot understand", done.stdout, tool)
+
+    def test_testpmd_is_told_what_to_do(self):
+        path = self.make_tool("5tswap", f'cat >"{self.dir}/told"; cat "$said"')
+        done = self.peers("--seconds", "1", "5tswap", path=path)
+        self.assertEqual((done.returncode, done.stdout), (0, lines_of("5tswap")))
+        told = (self.dir / "told").read_text(encoding="utf-8").splitlines()
+        self.assertEqual(told, ["set fwd 5tswap", "start tx_first 16", "show port stats all",
+                                "show port stats all", "stop", "quit"])
+
+    def test_wrong_words_are_refused(self):
+        for words in ((), ("nothing",), ("--cpus", "1", "ring"), ("--seconds", "0", "ring"),
+                      ("--seconds",), ("--no-such", "ring"), ("--from", "/nothing", "ring")):
+            with self.subTest(words=words):
+                done = self.peers(*words)
+                self.assertEqual(done.returncode, 2)
+                self.assertIn("usage: perf/peers.sh", done.stdout)
+
+
+if __name__ == "__main__":
+    harness.main()
