@@ -125,6 +125,17 @@ static void forget_slices(struct flx_load *load)
 	}
 }
 
+/* Whether the next window is to be measured, of a worker whose slices are. */
+static bool is_next(struct flx_load *load, bool asked)
+{
+	if (asked || published(&load->measured) < FLX_LOAD_LEARN ||
+	    ++load->passed == FLX_LOAD_EVERY) {
+		load->passed = 0;
+		return true;
+	}
+	return false;
+}
+
 /* Slices of a window that was begun with measuring are published; then it is decided anew. */
 static void measure(struct flx_load *load, uint32_t busy_ppm, uint64_t window_tsc)
 {
@@ -132,12 +143,13 @@ static void measure(struct flx_load *load, uint32_t busy_ppm, uint64_t window_ts
 
 	if (load->measures)
 		publish_slices(load, window_tsc);
-	if (load->measures && busy_ppm < FLX_LOAD_MEASURE_LESS && !asked) {
-		load->measures = false;
+	if (load->watches && busy_ppm < FLX_LOAD_MEASURE_LESS && !asked) {
+		load->watches = false;
 		forget_slices(load);
-	} else if (!load->measures && (busy_ppm >= FLX_LOAD_MEASURE || asked)) {
-		load->measures = true;
+	} else if (!load->watches && (busy_ppm >= FLX_LOAD_MEASURE || asked)) {
+		load->watches = true;
 	}
+	load->measures = load->watches && is_next(load, asked);
 }
 
 static uint64_t share_ppm(uint64_t part_tsc, uint64_t window_tsc)

@@ -10,7 +10,8 @@
  * - how long the oldest of them has waited, to a window, up to 16 ms: the time since as many had
  *   arrived as are handled by now. (Exact for one queue; the worker's queues are several.)
  * - while it is busy, the share of each slice: the cycles of a batch, spread evenly over its
- *   messages. Two clock reads a batch are too dear for always; below that share nobody asks.
+ *   messages. Two clock reads a batch, and a sum for each message, are too dear for always: below that
+ *   share nobody asks, and once slices are known one window in four is measured.
  *
  *			written by	read by
  *	published	the worker	scheduler
@@ -42,6 +43,12 @@
 /* Slices are measured from here on, and no more below the second. */
 #define FLX_LOAD_MEASURE      (FLX_LOAD_FULL / 100 * 60)
 #define FLX_LOAD_MEASURE_LESS (FLX_LOAD_FULL / 100 * 55)
+/*
+ * Windows that are measured one after the other before any is left out: three half-lives of what is
+ * smoothed. Then one in so many: each tick of the scheduler, which is of eight windows, still sees two.
+ */
+#define FLX_LOAD_LEARN 6
+#define FLX_LOAD_EVERY 4
 /* Windows of which the arrivals are remembered: 16 ms. */
 #define FLX_LOAD_HISTORY 64
 
@@ -57,10 +64,10 @@ struct flx_load {
 		growth_ppm; /* what came less what was handled, as work: its backlog grows */
 	_Atomic uint32_t waiting_us;
 	_Atomic uint32_t oldest_us;
-	_Atomic uint32_t measured;   /* windows in a row of which slices were measured; 0: none */
+	_Atomic uint32_t measured;   /* windows of which slices were, since they are; 0: none */
 	_Atomic uint64_t closed_tsc; /* when the last window was */
 	_Atomic bool
-		asked; /* written by the control thread: measure slices, however little there is */
+		asked; /* written by the control thread: measure slices, always, however little there is */
 	struct flx_load_slices *slices; /* by group; published with the window, if measured */
 
 	/* The worker's. */
@@ -71,7 +78,9 @@ struct flx_load {
 	uint64_t handled;  /* by the worker, when the window began */
 	uint32_t waiting;  /* messages, then */
 	uint64_t message_cycles;
-	bool measures;
+	bool watches;	 /* slices are measured, if not in every window */
+	bool measures;	 /* in this one */
+	uint32_t passed; /* windows that were not measured, since one was */
 	uint32_t group_count;
 	uint32_t *cycles; /* in this window, by group and slice */
 	uint8_t *touched; /* by group: 1, some in this window; 2, published is not all zero */

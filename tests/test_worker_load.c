@@ -127,6 +127,13 @@ static uint32_t cycles(uint32_t group, uint32_t slice)
 	return atomic_load(&load.slices[group].cycles[slice]);
 }
 
+/* A batch, as a worker counts it. */
+static void count(const struct flx_elem *batch, uint32_t size, uint64_t tsc)
+{
+	if (load.measures)
+		flx_load_count(&load, 1, batch, size, tsc);
+}
+
 static void test_worker_load_measures_slices_only_while_busy(void)
 {
 	const struct flx_elem batch[4] = {{.slice = 7}, {.slice = 7}, {.slice = 511}, {.slice = 0}};
@@ -139,10 +146,10 @@ static void test_worker_load_measures_slices_only_while_busy(void)
 	CU_ASSERT_TRUE(load.measures);
 	CU_ASSERT_EQUAL(atomic_load(&load.measured), 0);
 	for (uint32_t i = 0; i < 30; i++) {
-		flx_load_count(&load, 1, batch, 4, 40000);
+		count(batch, 4, 40000);
 		window(WINDOW, 700, 100, 0);
 	}
-	CU_ASSERT_EQUAL(atomic_load(&load.measured), 30);
+	CU_ASSERT_EQUAL(atomic_load(&load.measured), FLX_LOAD_LEARN + 24 / FLX_LOAD_EVERY);
 	CU_ASSERT(cycles(1, 7) > 19900 && cycles(1, 7) <= 20002);
 	CU_ASSERT(cycles(1, 511) > 9950 && cycles(1, 511) <= 10002);
 	CU_ASSERT(cycles(1, 0) > 9950 && cycles(1, 0) <= 10002);
@@ -150,15 +157,15 @@ static void test_worker_load_measures_slices_only_while_busy(void)
 	CU_ASSERT_EQUAL(cycles(0, 7), 0);
 	/* A window twice as long, with twice the work, is the same load. */
 	for (uint32_t i = 0; i < 30; i++) {
-		flx_load_count(&load, 1, batch, 4, 80000);
+		count(batch, 4, 80000);
 		window(2 * WINDOW, 700, 200, 0);
 	}
 	CU_ASSERT(cycles(1, 7) > 19900 && cycles(1, 7) <= 20002);
 	/* A slice that has gone quiet fades, to nothing. */
-	for (uint32_t i = 0; i < 60; i++)
+	for (uint32_t i = 0; i < 60 * FLX_LOAD_EVERY; i++)
 		window(WINDOW, 700, 100, 0);
 	CU_ASSERT_EQUAL(cycles(1, 7), 0);
-	flx_load_count(&load, 1, batch, 4, 40000);
+	count(batch, 4, 40000);
 	for (uint32_t i = 0; i < 2; i++)
 		window(WINDOW, 0, 0, 0);
 	/* Below 55 %: not measured any more, and nothing old is left. */
@@ -176,14 +183,38 @@ static void test_worker_load_does_not_flap_between_the_two_bounds(void)
 	begin();
 	for (uint32_t i = 0; i < 30; i++)
 		window(WINDOW, 620, 100, 0);
-	CU_ASSERT_TRUE(load.measures);
-	before = load.measures;
+	CU_ASSERT_TRUE(load.watches);
+	before = load.watches;
 	for (uint32_t i = 0; i < 200; i++) {
 		window(WINDOW, i % 2 ? 620 : 560, 100, 0);
-		changes += load.measures != before;
-		before = load.measures;
+		changes += load.watches != before;
+		before = load.watches;
 	}
 	CU_ASSERT_EQUAL(changes, 0);
+	flx_load_fini(&load);
+}
+
+/* Six in a row, and then one in four; what is left out changes nothing. */
+static void test_worker_load_leaves_windows_out_once_slices_are_known(void)
+{
+	const struct flx_elem batch[1] = {{.slice = 7}};
+	uint32_t measured = 0;
+
+	begin();
+	for (uint32_t i = 0; i < 2; i++)
+		window(WINDOW, 1000, 100, 0);
+	for (uint32_t i = 0; i < FLX_LOAD_LEARN; i++) {
+		CU_ASSERT_TRUE(load.measures);
+		count(batch, 1, 1000);
+		window(WINDOW, 1000, 100, 0);
+	}
+	for (uint32_t i = 0; i < 100 * FLX_LOAD_EVERY; i++) {
+		measured += load.measures;
+		count(batch, 1, 1000);
+		window(WINDOW, 1000, 100, 0);
+	}
+	CU_ASSERT_EQUAL(measured, 100);
+	CU_ASSERT(cycles(1, 7) >= 998 && cycles(1, 7) <= 1000);
 	flx_load_fini(&load);
 }
 
@@ -212,6 +243,7 @@ int main(void)
 		FLX_TEST(test_worker_load_tells_by_how_much_the_backlog_grows),
 		FLX_TEST(test_worker_load_tells_the_age_of_the_oldest),
 		FLX_TEST(test_worker_load_measures_slices_only_while_busy),
+		FLX_TEST(test_worker_load_leaves_windows_out_once_slices_are_known),
 		FLX_TEST(test_worker_load_measures_slices_while_asked_to),
 		FLX_TEST(test_worker_load_does_not_flap_between_the_two_bounds),
 		{0},
