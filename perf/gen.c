@@ -301,10 +301,8 @@ void flx_gen_fini(struct flx_gen *gen)
 
 /* ------------------------------------------------------------------------------------------- a run */
 
-static int begin_timing(struct flx_gen *gen, const struct flx_gen_plan *plan)
+int flx_gen_prepare(struct flx_gen *gen)
 {
-	double rate = plan->rate > 0 ? plan->rate : plan->in_flight * CLOSED_RATE_EACH;
-	uint64_t expected = (uint64_t)(rate * plan->duration_s) + gen->conf.queues;
 	int error = 0;
 
 	if (!gen->latency.sample)
@@ -313,20 +311,25 @@ static int begin_timing(struct flx_gen *gen, const struct flx_gen_plan *plan)
 		error = flx_latency_init(&gen->pacing, SAMPLES);
 	if (error) {
 		flx_error("generator: not enough memory to keep %u latencies", SAMPLES);
-		return error;
 	}
-	flx_latency_begin(&gen->latency, expected);
-	flx_latency_begin(&gen->pacing, expected);
-	return 0;
+	return error;
 }
 
-int flx_gen_begin(struct flx_gen *gen, const struct flx_gen_plan *plan, uint64_t start_tsc)
+static void begin_timing(struct flx_gen *gen, const struct flx_gen_plan *plan)
+{
+	double rate = plan->rate > 0 ? plan->rate : plan->in_flight * CLOSED_RATE_EACH;
+	uint64_t expected = (uint64_t)(rate * plan->duration_s) + gen->conf.queues;
+
+	flx_latency_begin(&gen->latency, expected);
+	flx_latency_begin(&gen->pacing, expected);
+}
+
+void flx_gen_begin(struct flx_gen *gen, const struct flx_gen_plan *plan, uint64_t start_tsc)
 {
 	double hz = (double)gen->conf.hz;
-	int error = plan->timed ? begin_timing(gen, plan) : 0;
 
-	if (error)
-		return error;
+	if (plan->timed)
+		begin_timing(gen, plan);
 	gen->closed = plan->rate <= 0;
 	gen->ended = gen->blocked = false;
 	gen->start_tsc = start_tsc;
@@ -354,7 +357,6 @@ int flx_gen_begin(struct flx_gen *gen, const struct flx_gen_plan *plan, uint64_t
 		flx_asker_give_up(&queue->asker);
 		flx_asker_begin(&queue->asker, &asked);
 	}
-	return 0;
 }
 
 double flx_gen_busy_pct(const struct flx_gen *gen)

@@ -89,8 +89,14 @@ int flx_gen_init(struct flx_gen *gen, const struct flx_gen_conf *conf);
 /* flx_gen_fini - give all buffers back, and free all. The port still stands. */
 void flx_gen_fini(struct flx_gen *gen);
 
-/* flx_gen_begin - a run as @plan says begins at @start_tsc. 0; -ENOMEM after one flx_error. */
-int flx_gen_begin(struct flx_gen *gen, const struct flx_gen_plan *plan, uint64_t start_tsc);
+/*
+ * flx_gen_prepare - memory for what is timed, all of it present: takes tens of milliseconds, once, and so
+ * comes before the time of a run is chosen. 0; -ENOMEM after one flx_error.
+ */
+int flx_gen_prepare(struct flx_gen *gen);
+
+/* flx_gen_begin - a run as @plan says begins at @start_tsc. Where it is timed, flx_gen_prepare came before. */
+void flx_gen_begin(struct flx_gen *gen, const struct flx_gen_plan *plan, uint64_t start_tsc);
 
 /* flx_gen_poll - a turn over all queues. How many frames it moved. */
 uint32_t flx_gen_poll(struct flx_gen *gen, uint64_t now_tsc);

@@ -353,15 +353,15 @@ static int run_once(struct flx_trial_bed *bed, const struct flx_trial *trial,
 	struct flx_gen *gen = &bed->gen;
 	struct flx_asker_counts before;
 	pthread_t thread;
-	int error;
+	int error = trial->timed ? flx_gen_prepare(gen) : 0;
 
+	if (error)
+		return error;
 	/* What the last trial did not wait for is none of this one's. */
 	while (flx_gen_poll(gen, rte_rdtsc()))
 		;
 	flx_gen_count(gen, &before);
-	error = flx_gen_begin(gen, &plan, rte_rdtsc() + gen->conf.hz / 1000000 * LEAD_US);
-	if (error)
-		return error;
+	flx_gen_begin(gen, &plan, rte_rdtsc() + gen->conf.hz / 1000000 * LEAD_US);
 	if (bed->fabric)
 		flx_fabric_ledger(bed->fabric, &bed->before);
 	error = -pthread_create(&thread, NULL, be_generator, bed);

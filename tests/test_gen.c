@@ -165,7 +165,8 @@ static void serve(void)
 
 static void begin(const struct flx_gen_plan *plan)
 {
-	CU_ASSERT_EQUAL_FATAL(flx_gen_begin(&gen, plan, START), 0);
+	CU_ASSERT_EQUAL_FATAL(flx_gen_prepare(&gen), 0);
+	flx_gen_begin(&gen, plan, START);
 }
 
 /* Runs to the end, with a look every @step ticks. */
