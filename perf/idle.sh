@@ -5,7 +5,7 @@
 #	unshare --net --mount perf/idle.sh [--port af_packet|af_xdp] [--runs N] [--count N]
 #
 # Runs `flx run counter` on a port of a veth pair, in namespaces of its own. idle.cpu is of the whole
-# process, over 5 s, N times (5). idle.wake_us is from the first datagram after 100 ms of silence to
+# process, over 2 s, N times (5). idle.wake_us is from the first datagram after 100 ms of silence to
 # its answer, at p99 of N such pauses (1,000), beside that of a process that sleeps in the kernel for
 # its datagrams, on the same CPU: where CPUs are virtual, both wait for the hypervisor. The client is
 # in the kernel, on another CPU where there is one. Prints lines for perf/script.c, that is `flxperf idle`.
@@ -93,7 +93,7 @@ server=$!
 sleep 2
 for ((run = 0; run < runs; run++)); do
 	before=$(ticks "$server") began=$EPOCHREALTIME
-	sleep 5
+	sleep 2
 	awk -v a="$before" -v b="$(ticks "$server")" -v from="$began" -v to="$EPOCHREALTIME" \
 		-v hz="$(getconf CLK_TCK)" \
 		'BEGIN {printf("FIGURE idle.cpu %% %.3f\n", (b - a) / hz / (to - from) * 100)}'

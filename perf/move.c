@@ -38,8 +38,8 @@
 #define SLICES	   8
 #define CALM_US	   10000
 #define PHASE_MS   200
-#define PHASES	   10 /* of each kind, in a run */
-#define STORM_MS   1500
+#define PHASES	   5 /* of each kind, in a run */
+#define STORM_MS   1000
 #define STORM_US   250 /* between two looks: shorter ones would take the workers' CPUs instead */
 #define PAUSES_MAX 100000
 

@@ -196,7 +196,7 @@ static const struct step steps[] = {
 	{.name = "peers.flx.2stage.plain", .stages = 2, .beside = "peers.dsw.2stage"},
 	{.name = "peers.5tswap", .peer = "5tswap"},
 	{.name = "peers.counter", .beside = "peers.5tswap"},
-	{.name = "peers.ring", .peer = "ring"},
+	{.name = "peers.ring", .peer = "ring", .once = true},
 	{.name = "peers.graph", .peer = "graph", .once = true},
 	{.name = "peers.io", .peer = "io", .once = true},
 	{.name = "peers.macswap", .peer = "macswap", .once = true},

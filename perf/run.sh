@@ -5,8 +5,8 @@
 #
 #	perf/run.sh [--check] [--repeat N] [--out FILE] [SCENARIO]...
 #
-# Installs what is missing of tests/packages.sh (as root, or with sudo). Runs all scenarios of
-# build/perf/flxperf, or those given, each N times (5), writes what they found to build/perf-results/ and
+# Installs what is missing of tests/packages.sh (as root, or with sudo). Runs what build/perf/flxperf can
+# measure, or the scenarios given, each N times (1 to 5, as each takes), writes what they found to build/perf-results/ and
 # the report to FILE (report.html). As root it also reserves hugepages for its own time, and makes veth
 # pairs in namespaces of its own; everything is as before when it ends. Exit status: 0; 1 a run failed, or
 # with --check a bound was missed; 2 wrong usage.
@@ -16,16 +16,21 @@ source tests/packages.sh
 exec </dev/null
 use_debian_tools
 
-# Scenario, and what it is run with: short enough for all to take less than five minutes on two CPUs.
-# shellcheck disable=SC2034
+# What is run, and how: each five times, what takes long less often, so that all of it takes less than five
+# minutes on two CPUs. The report says how often, and --repeat 5 makes it five times throughout.
 declare -A options=(
-	[hop]="--duration 0.3" [counter]="--duration 0.4" [echo]="--duration 0.5" [ctx]="" [move]=""
-	[sched]="--duration 10" [scale]="" [idle]="" [wire]="--duration 1" [search]="--duration 5"
-	[latency]="--duration 1" [gen]="--duration 0.5" [peers]="" [node]="--duration 0.5"
+	[hop]="--duration 0.2" [counter]="--duration 0.3" [echo]="--duration 0.3" [ctx.bind]=
+	[ctx.restart.1m]= [move]="--repeat 3" [sched.skew_ms]="--repeat 3" [scale]="--repeat 3" [idle]=
+	[search]="--repeat 1 --duration 3" [latency]="--repeat 3 --duration 0.2"
+	[peers]="--repeat 2 --duration 0.5" [node]="--repeat 2 --duration 0.4"
+	[ctx]= [sched]="--duration 10" [gen]="--duration 0.5" [wire]="--duration 1"
 )
-scenarios=(hop counter echo ctx move sched scale idle wire gen search latency node)
+scenarios=(hop counter echo ctx.bind ctx.restart.1m move sched.skew_ms scale idle search latency peers node)
 
-usage() { sed -n 's/^#\t/usage: /p' "$0"; echo "SCENARIO: ${scenarios[*]}"; }
+usage() {
+	sed -n 's/^#\t/usage: /p' "$0"
+	echo "SCENARIO: ${!options[*]}"
+}
 refuse() {
 	echo "run.sh: $*" >&2
 	usage >&2
@@ -33,14 +38,14 @@ refuse() {
 }
 
 # Before anything is installed or built: a word that flxperf would refuse in some minutes.
-check=() repeat=5 out=report.html wanted=()
+check=() repeat=() out=report.html wanted=()
 while [ $# -gt 0 ]; do
 	case $1 in
 	--repeat | --out) [ $# -gt 1 ] || refuse "$1: no value; give one behind it" ;;
 	esac
 	case $1 in
 	--check) check=(--check) ;;
-	--repeat) repeat=$2 && shift ;;
+	--repeat) repeat=(--repeat "$2") && shift ;;
 	--out) out=$2 && shift ;;
 	--help) usage && exit 0 ;;
 	*)
@@ -50,8 +55,8 @@ while [ $# -gt 0 ]; do
 	esac
 	shift
 done
-[[ $repeat =~ ^[0-9]{1,2}$ ]] && ((10#$repeat >= 1 && 10#$repeat <= 64)) ||
-	refuse "--repeat $repeat: give 1..64"
+[[ ${repeat[1]-1} =~ ^[0-9]{1,2}$ ]] && ((10#${repeat[1]-1} >= 1 && 10#${repeat[1]-1} <= 64)) ||
+	refuse "--repeat ${repeat[1]}: give 1..64"
 [ -d "$(dirname -- "$out")" ] || refuse "--out $out: no such directory"
 [ ${#wanted[@]} -gt 0 ] || wanted=("${scenarios[@]}")
 
@@ -117,18 +122,20 @@ results=build/perf-results
 rm -rf "$results"
 mkdir -p "$results"
 status=0 limited= files=()
+SECONDS=0
 for scenario in "${wanted[@]}"; do
 	echo
 	echo "== $scenario"
 	# shellcheck disable=SC2086
-	step build/perf/flxperf "$scenario" "${memory[@]}" "${check[@]}" --repeat "$repeat" \
-		--json "$results/$scenario.json" ${options[$scenario]}
+	step build/perf/flxperf "$scenario" ${options[$scenario]} "${repeat[@]}" "${memory[@]}" \
+		"${check[@]}" --json "$results/$scenario.json"
 	case $? in
 	0) ;;
 	3) limited+=" $scenario" ;;
 	*) status=1 ;;
 	esac
-	echo "$scenario took $SECONDS s"; SECONDS=0
+	echo "$scenario took $SECONDS s"
+	SECONDS=0
 	[ ! -f "$results/$scenario.json" ] || files+=("$results/$scenario.json")
 done
 

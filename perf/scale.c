@@ -31,8 +31,8 @@
 /* Of each worker: as in flxperf's counter. */
 #define IN_FLIGHT 512
 #define KEYS	  1024
-#define WARM_MS	  300
-#define RUN_MS	  700
+#define WARM_MS	  200
+#define RUN_MS	  400
 
 /* A handler on a CPU that is not its own does something; an empty one is all scheduling. */
 #define SHARED_CYCLES 500

@@ -15,7 +15,7 @@
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 /* Wake-ups that a figure's tail is read from: 100 ms each. */
-#define WAKES_PER_RUN 20
+#define WAKES_PER_RUN 10
 
 /* Whether namespaces can be made here; else all of @figure are skipped. */
 static int check_rights(const struct flx_figure *figure, uint32_t count)
