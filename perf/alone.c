@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -15,6 +16,8 @@
 /* EAL and the port's queues. */
 #define MEMORY_BASE_MIB 64
 #define LINK_WAIT_MS	5000
+/* Addresses where nobody says how many. */
+#define ADDRESSES_MOST 1024
 
 /* ------------------------------------------------------------------------------------------ reading */
 
@@ -40,6 +43,26 @@ static bool read_address(const char *text, char mark, uint32_t least, uint32_t m
 	*ip = value.s_addr;
 	*number = (uint32_t)read;
 	return true;
+}
+
+/* How many addresses it has: on a real network those beyond its room are somebody else's. */
+static int choose_addresses(struct flx_alone *alone, const struct flx_alone_conf *conf)
+{
+	uint32_t room = flx_host_room(&alone->host.edge, alone->server_ip);
+	uint32_t addresses = conf->addresses;
+
+	if (!addresses)
+		addresses = rte_align32prevpow2(RTE_MIN(room, (uint32_t)ADDRESSES_MOST));
+	if (addresses && addresses <= room) {
+		alone->host.addresses = addresses;
+		return 0;
+	}
+	flx_error(
+		"--ip %s: from there up are %" PRIu32 " addresses of its network that are neither "
+		"the server's nor for broadcast, and %" PRIu32 " are wanted; give a lower --ip, a "
+		"larger network, or fewer --keys",
+		conf->ip ? conf->ip : OWN_IP, room, RTE_MAX(addresses, 1u));
+	return -EINVAL;
 }
 
 static int read_addresses(struct flx_alone *alone, const struct flx_alone_conf *conf)
@@ -71,7 +94,7 @@ static int read_addresses(struct flx_alone *alone, const struct flx_alone_conf *
 			  conf->to, own);
 		return -EINVAL;
 	}
-	return 0;
+	return choose_addresses(alone, conf);
 }
 
 /* ----------------------------------------------------------------------------------------- opening */
@@ -146,7 +169,6 @@ static int find_server(struct flx_alone *alone, const struct flx_alone_conf *con
 
 	host->edge.mac = alone->port.mac;
 	host->edge.mtu = alone->port.mtu;
-	host->addresses = conf->addresses;
 	host->port = alone->port.id;
 	host->pool = alone->pool;
 	if (!conf->to)

@@ -17,10 +17,10 @@
 #include "pmd-config/port.h"
 
 struct flx_alone_conf {
-	const char *port; /* spec */
-	const char *to;	  /* "198.18.0.1:7000"; NULL: nobody is looked for */
-	const char *ip;	  /* own address, "198.18.0.2/15"; NULL: that one */
-	uint32_t addresses;
+	const char *port;   /* spec */
+	const char *to;	    /* "198.18.0.1:7000"; NULL: nobody is looked for */
+	const char *ip;	    /* own address, "198.18.0.2/15"; NULL: that one */
+	uint32_t addresses; /* from its own up; 0: a power of two, as many as there is room for */
 	uint32_t queues;
 	bool dev; /* ordinary memory */
 };

@@ -17,6 +17,21 @@
 #define TRIES  6
 #define TRY_MS 500
 
+uint32_t flx_host_room(const struct flx_edge_port *edge, rte_be32_t server)
+{
+	uint32_t mask = rte_be_to_cpu_32(edge->mask), own = rte_be_to_cpu_32(edge->ip);
+	uint32_t other = rte_be_to_cpu_32(server);
+	uint32_t first = own & mask, last = own | ~mask;
+
+	if (last - first > 1) {
+		first++;
+		last--;
+	}
+	if (own < first || own > last || own == other)
+		return 0;
+	return other > own && other <= last ? other - own : last - own + 1;
+}
+
 static bool is_ours(const struct flx_host *host, rte_be32_t ip)
 {
 	return rte_be_to_cpu_32(ip) - rte_be_to_cpu_32(host->edge.ip) < host->addresses;

@@ -3,7 +3,8 @@
  * host - the addresses that a load generator has on a wire: finds its server's, and says its own.
  *
  * ARP only, by what the fabric's edge parses and builds. A generator has as many addresses as clients, one
- * after the other from its own on, and answers for all of them.
+ * after the other from its own on, and answers for all of them: so none of them may be another's, as far as
+ * its network's size and its server's address say.
  */
 #pragma once
 
@@ -20,6 +21,13 @@ struct flx_host {
 	uint16_t port;		  /* ethdev */
 	struct rte_mempool *pool; /* of buffers with a message's private area */
 };
+
+/*
+ * flx_host_room - how many addresses from @edge's own on there are on its network before @server's
+ * Neither the network's own nor its broadcast address is one, but where there are only two (RFC 3021).
+ * 0: its own is none. Pure.
+ */
+uint32_t flx_host_room(const struct flx_edge_port *edge, rte_be32_t server);
 
 /*
  * flx_host_resolve - ask for the MAC of @ip, which is on the host's network

@@ -97,6 +97,21 @@ static void make_room(struct flx_program *program, uint32_t keys)
 	}
 }
 
+/* As many clients as @keys, with as many source ports as the flows take. */
+static int set_flows(struct flx_gen_conf *gen, const struct flx_perf *perf, uint32_t keys)
+{
+	uint32_t ports = perf->flows > keys ? (perf->flows + keys - 1) / keys : 1;
+
+	if (ports > FLX_QUERY_PORTS_MAX) {
+		flx_error("--flows %u: %u keys have at most %u source ports each; give more --keys",
+			  perf->flows, keys, FLX_QUERY_PORTS_MAX);
+		return -EINVAL;
+	}
+	gen->query.clients = keys;
+	gen->query.ports = ports;
+	return 0;
+}
+
 static int open_program(struct flx_trial_bed *bed, struct flx_gen_conf *gen)
 {
 	const struct flx_perf *perf = bed->conf.perf;
@@ -146,7 +161,7 @@ static int open_alone(struct flx_trial_bed *bed, struct flx_gen_conf *gen)
 		.port = looped ? "ring" : perf->port,
 		.to = looped ? NULL : perf->to,
 		.ip = looped ? NULL : perf->ip,
-		.addresses = gen->query.clients,
+		.addresses = looped ? gen->query.clients : perf->keys,
 		.queues = perf->workers ? perf->workers : 1,
 		.dev = perf->dev,
 	};
@@ -155,6 +170,11 @@ static int open_alone(struct flx_trial_bed *bed, struct flx_gen_conf *gen)
 
 	if (error)
 		return error;
+	error = looped ? 0 : set_flows(gen, perf, alone->host.addresses);
+	if (error) {
+		flx_alone_close(alone);
+		return error;
+	}
 	gen->pool = alone->pool;
 	gen->port = alone->port.id;
 	gen->queues = alone->port.rx_queues;
@@ -172,8 +192,6 @@ static int open_alone(struct flx_trial_bed *bed, struct flx_gen_conf *gen)
 static int read_perf(const struct flx_trial_conf *conf, struct flx_gen_conf *gen)
 {
 	const struct flx_perf *perf = conf->perf;
-	uint32_t keys = perf->keys ? perf->keys : KEYS;
-	uint32_t ports = perf->flows > keys ? (perf->flows + keys - 1) / keys : 1;
 
 	if (conf->whom == FLX_TRIAL_SERVER && (!perf->port || !perf->to)) {
 		flx_error("generator: a server is asked over --port SPEC, and is --to "
@@ -189,24 +207,18 @@ static int read_perf(const struct flx_trial_conf *conf, struct flx_gen_conf *gen
 			  conf->program->name, COUNTED_SIZE_MAX);
 		return -EINVAL;
 	}
-	if (ports > FLX_QUERY_PORTS_MAX) {
-		flx_error("--flows %u: %u keys have at most %u source ports each; give more --keys",
-			  perf->flows, keys, FLX_QUERY_PORTS_MAX);
-		return -EINVAL;
-	}
 	*gen = (struct flx_gen_conf){
 		.query =
 			{
 				.size = perf->size,
-				.clients = keys,
-				.ports = ports,
 				.counted = conf->counted && conf->whom == FLX_TRIAL_PROGRAM,
 				.may_count = conf->whom == FLX_TRIAL_SERVER,
 			},
 		.zipf = perf->zipf,
 		.seed = perf->seed,
 	};
-	return 0;
+	/* Of a server's network how many there is room for. */
+	return set_flows(gen, perf, perf->keys ? perf->keys : KEYS);
 }
 
 /* What open_program or open_alone has opened: buffers that did not come back. */

@@ -10,29 +10,37 @@ static void test_alone_refuses_what_names_no_server(void)
 {
 	static const struct {
 		const char *port, *to, *ip;
+		uint32_t addresses;
 	} rows[] = {
-		{"ring", "198.18.0.1", NULL},
-		{"ring", "198.18.0.1:", NULL},
-		{"ring", "198.18.0.1:0", NULL},
-		{"ring", "198.18.0.1:65536", NULL},
-		{"ring", "198.18.0.1:7000x", NULL},
-		{"ring", "198.18.0.1:-1", NULL},
-		{"ring", "198.18.0:7000", NULL},
-		{"ring", ":7000", NULL},
-		{"ring", "198.180.180.180.180:7000", NULL},
-		{"ring", "198.20.0.1:7000", NULL}, /* beyond its network */
-		{"ring", "198.18.0.2:7000", NULL}, /* itself */
-		{"ring", "198.18.1.1:7000", "198.18.0.2/24"},
-		{"ring", "198.18.0.1:7000", "198.18.0.2"},
-		{"ring", "198.18.0.1:7000", "198.18.0.2/0"},
-		{"ring", "198.18.0.1:7000", "198.18.0.2/32"},
-		{"rings", NULL, NULL},
+		{"ring", "198.18.0.1", NULL, 0},
+		{"ring", "198.18.0.1:", NULL, 0},
+		{"ring", "198.18.0.1:0", NULL, 0},
+		{"ring", "198.18.0.1:65536", NULL, 0},
+		{"ring", "198.18.0.1:7000x", NULL, 0},
+		{"ring", "198.18.0.1:-1", NULL, 0},
+		{"ring", "198.18.0:7000", NULL, 0},
+		{"ring", ":7000", NULL, 0},
+		{"ring", "198.180.180.180.180:7000", NULL, 0},
+		{"ring", "198.20.0.1:7000", NULL, 0}, /* beyond its network */
+		{"ring", "198.18.0.2:7000", NULL, 0}, /* itself */
+		{"ring", "198.18.1.1:7000", "198.18.0.2/24", 0},
+		{"ring", "198.18.0.1:7000", "198.18.0.2", 0},
+		{"ring", "198.18.0.1:7000", "198.18.0.2/0", 0},
+		{"ring", "198.18.0.1:7000", "198.18.0.2/32", 0},
+		{"rings", NULL, NULL, 0},
+		/* Addresses that are another's. */
+		{"ring", "198.18.0.1:7000", "198.18.0.0/24", 0},
+		{"ring", "198.18.0.1:7000", "198.18.0.255/24", 0},
+		{"ring", "198.18.0.1:7000", "198.18.0.2/24", 254},
+		{"ring", "198.18.0.20:7000", "198.18.0.10/24", 11},
+		{"ring", "198.18.0.1:7000", NULL, 1 << 17},
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		const struct flx_alone_conf conf = {.port = rows[i].port,
 						    .to = rows[i].to,
 						    .ip = rows[i].ip,
+						    .addresses = rows[i].addresses,
 						    .queues = 1,
 						    .dev = true};
 		struct flx_alone alone;

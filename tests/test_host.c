@@ -118,6 +118,35 @@ static bool take_arp(struct rte_arp_hdr *arp)
 	return true;
 }
 
+static void test_host_has_room_where_nobody_else_is(void)
+{
+	static const struct {
+		uint32_t own, bits, server, room;
+	} rows[] = {
+		{0xc6120002, 24, 0xc6120001, 253}, /* to 198.18.0.254 */
+		{0xc6120002, 15, 0xc6120001, 131069},
+		{0xc6120001, 24, 0xc6120014, 19}, /* to the one before the server */
+		{0xc6120013, 24, 0xc6120014, 1},
+		{0xc61200fe, 24, 0xc6120001, 1},
+		{0xc6120014, 24, 0xc6120014, 0}, /* the server */
+		{0xc6120000, 24, 0xc6120001, 0}, /* the network */
+		{0xc61200ff, 24, 0xc6120001, 0}, /* all of it */
+		{0xc6120001, 30, 0xc6120002, 1},
+		{0xc6120000, 31, 0xc6120001, 1}, /* two, and neither is for broadcast */
+		{0xc6120001, 31, 0xc6120000, 1},
+		{0xfffffffe, 1, 0x80000001, 1},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const struct flx_edge_port edge = {
+			.ip = rte_cpu_to_be_32(rows[i].own),
+			.mask = rte_cpu_to_be_32(~0u << (32 - rows[i].bits))};
+
+		CU_ASSERT_EQUAL(flx_host_room(&edge, rte_cpu_to_be_32(rows[i].server)),
+				rows[i].room);
+	}
+}
+
 static void test_host_answers_for_all_its_addresses(void)
 {
 	static const struct {
@@ -196,6 +225,7 @@ static void test_host_gives_up_on_a_server_that_is_not_there(void)
 int main(void)
 {
 	static const struct flx_test tests[] = {
+		FLX_TEST(test_host_has_room_where_nobody_else_is),
 		FLX_TEST(test_host_answers_for_all_its_addresses),
 		FLX_TEST(test_host_keeps_what_may_be_answers_in_order),
 		FLX_TEST(test_host_finds_its_server),
