@@ -11,6 +11,8 @@
 #include "fabric/base.h"
 
 #define PPM 1000000
+/* Samples above a percentile that is told. */
+#define ABOVE_LEAST 10
 
 static_assert(RTE_BYTE_ORDER == RTE_LITTLE_ENDIAN, "samples are saved as they lie in memory");
 
@@ -42,9 +44,23 @@ void flx_latency_begin(struct flx_latency *latency, uint64_t expected)
 
 	latency->count = 0;
 	latency->saturated = 0;
+	latency->unanswered = 0;
 	latency->unkept = 0;
 	latency->every = every > UINT32_MAX ? UINT32_MAX : every > 1 ? (uint32_t)every : 1;
 	latency->sorted = false;
+}
+
+void flx_latency_add_unanswered(struct flx_latency *latency, uint64_t count)
+{
+	uint64_t kept = latency->room - latency->count;
+
+	if (kept > count)
+		kept = count;
+	/* All ones in each byte, as in the sample. */
+	memset(latency->sample + latency->count, 0xff, kept * sizeof(*latency->sample));
+	latency->count += kept;
+	latency->unanswered += kept;
+	latency->unkept += count - kept;
 }
 
 static int compare(const void *left, const void *right)
@@ -60,9 +76,20 @@ void flx_latency_sort(struct flx_latency *latency)
 	latency->sorted = true;
 }
 
+/* Of the sample that @ppm of all do not exceed, from 1. */
+static uint64_t rank_of(const struct flx_latency *latency, uint32_t ppm)
+{
+	return (latency->count * ppm + PPM - 1) / PPM;
+}
+
+bool flx_latency_tells(const struct flx_latency *latency, uint32_t ppm)
+{
+	return ppm == PPM || latency->count - rank_of(latency, ppm) >= ABOVE_LEAST;
+}
+
 uint32_t flx_latency_at(const struct flx_latency *latency, uint32_t ppm)
 {
-	uint64_t rank = (latency->count * ppm + PPM - 1) / PPM;
+	uint64_t rank = rank_of(latency, ppm);
 
 	FLX_VERIFY(latency->sorted);
 	if (!latency->count)

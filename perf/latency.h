@@ -7,6 +7,9 @@
  * histograms Debian 12 has none. Memory is bounded: where there are more requests than room, every k-th is
  * timed, and k is known before the run. A sample of 4.29 s or more is kept as that, and counted.
  *
+ * Of requests that were timed and never answered each is a sample as well, the highest that there is, for
+ * whoever asked waits still: without them a server would have the better percentiles the more it loses.
+ *
  * Context: one thread adds; whoever reads comes after it.
  */
 #pragma once
@@ -18,9 +21,10 @@ struct flx_latency {
 	uint32_t *sample; /* ns */
 	uint64_t room;
 	uint64_t count;
-	uint64_t saturated; /* of these, 4.29 s or more */
-	uint64_t unkept;    /* beyond the room: the run was longer than was said */
-	uint32_t every;	    /* k */
+	uint64_t saturated;  /* of these, answers that took 4.29 s or more */
+	uint64_t unanswered; /* of these, never answered: as samples 4.29 s */
+	uint64_t unkept;     /* beyond the room: the run was longer than was said */
+	uint32_t every;	     /* k */
 	bool sorted;
 };
 
@@ -49,6 +53,9 @@ static inline void flx_latency_add(struct flx_latency *latency, uint64_t ns)
 	latency->sample[latency->count++] = ns < UINT32_MAX ? (uint32_t)ns : UINT32_MAX;
 }
 
+/* flx_latency_add_unanswered - @count timed requests are not answered, and never will be */
+void flx_latency_add_unanswered(struct flx_latency *latency, uint64_t count);
+
 /* flx_latency_sort - what flx_latency_at wants. After it begins nothing is added. */
 void flx_latency_sort(struct flx_latency *latency);
 
@@ -57,6 +64,13 @@ void flx_latency_sort(struct flx_latency *latency);
  * @ppm: 1,000,000: the highest. 0 when there are none. Sorted.
  */
 uint32_t flx_latency_at(const struct flx_latency *latency, uint32_t ppm);
+
+/*
+ * flx_latency_tells - whether flx_latency_at of @ppm says something of more than some single samples
+ * With fewer than 10 above it a percentile is what chance has made of the next run. The highest is always
+ * told: as that, and not as one that others keep to.
+ */
+bool flx_latency_tells(const struct flx_latency *latency, uint32_t ppm);
 
 /*
  * flx_latency_save - add the samples to file @path, as little-endian words of 32 bits

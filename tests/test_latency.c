@@ -154,6 +154,50 @@ static void test_latency_is_an_order_statistic(void)
 	flx_latency_fini(&latency);
 }
 
+static void test_latency_has_a_sample_of_what_is_not_answered(void)
+{
+	struct flx_latency latency;
+
+	CU_ASSERT_EQUAL_FATAL(flx_latency_init(&latency, 100), 0);
+	flx_latency_begin(&latency, 100);
+	for (uint32_t i = 0; i < 90; i++)
+		flx_latency_add(&latency, 7);
+	flx_latency_add_unanswered(&latency, 0);
+	flx_latency_add_unanswered(&latency, 9);
+	flx_latency_sort(&latency);
+	CU_ASSERT_EQUAL(latency.count, 99);
+	CU_ASSERT_EQUAL(latency.unanswered, 9);
+	CU_ASSERT_EQUAL(latency.saturated, 0);
+	CU_ASSERT_EQUAL(flx_latency_at(&latency, 900000), 7);
+	CU_ASSERT_EQUAL(flx_latency_at(&latency, 910000), UINT32_MAX);
+	flx_latency_add_unanswered(&latency, 3);
+	CU_ASSERT_EQUAL(latency.count, 100);
+	CU_ASSERT_EQUAL(latency.unanswered, 10);
+	CU_ASSERT_EQUAL(latency.unkept, 2);
+	flx_latency_begin(&latency, 100);
+	CU_ASSERT_EQUAL(latency.unanswered, 0);
+	flx_latency_fini(&latency);
+}
+
+static void test_latency_tells_what_ten_samples_are_above(void)
+{
+	static const struct {
+		uint32_t samples, ppm;
+		bool tells;
+	} rows[] = {
+		{0, 500000, false},    {0, 1000000, true},     {1, 1000000, true},
+		{19, 500000, false},   {20, 500000, true},     {999, 990000, false},
+		{1000, 990000, true},  {1000, 999000, false},  {10000, 999000, true},
+		{9999, 999000, false}, {99999, 999900, false}, {100000, 999900, true},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const struct flx_latency latency = {.count = rows[i].samples};
+
+		CU_ASSERT_EQUAL(flx_latency_tells(&latency, rows[i].ppm), rows[i].tells);
+	}
+}
+
 static void test_latency_bounds_its_memory_and_tells(void)
 {
 	static const struct {
@@ -209,6 +253,8 @@ int main(void)
 		FLX_TEST(test_latency_gives_the_published_percentiles),
 		FLX_TEST(test_latency_counts_from_the_plan_while_the_server_stalls),
 		FLX_TEST(test_latency_is_an_order_statistic),
+		FLX_TEST(test_latency_has_a_sample_of_what_is_not_answered),
+		FLX_TEST(test_latency_tells_what_ten_samples_are_above),
 		FLX_TEST(test_latency_bounds_its_memory_and_tells),
 		FLX_TEST(test_latency_saves_what_a_reader_of_words_finds),
 		{0},
