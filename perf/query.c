@@ -203,6 +203,34 @@ bool flx_query_read(const struct flx_query *query, const struct rte_mbuf *mbuf,
 	return true;
 }
 
+static bool is_udp_intact(const struct rte_mbuf *mbuf, const struct headers *headers)
+{
+	const uint8_t *udp =
+		rte_pktmbuf_mtod_offset(mbuf, const uint8_t *, offsetof(struct headers, udp));
+	uint64_t sum = flx_udp_sum_pseudo(headers->udp.dgram_len);
+
+	if (!headers->udp.dgram_cksum ||
+	    (mbuf->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK) == RTE_MBUF_F_RX_L4_CKSUM_NONE)
+		return true;
+	sum = flx_sum_add(sum, (uint64_t)headers->ip.src_addr + headers->ip.dst_addr);
+	return flx_sum_is_right(flx_sum_bytes(sum, udp, rte_be_to_cpu_16(headers->udp.dgram_len)));
+}
+
+bool flx_query_is_intact(const struct rte_mbuf *mbuf)
+{
+	const uint8_t *data = rte_pktmbuf_mtod(mbuf, const uint8_t *);
+	uint16_t ip_size = (uint16_t)(mbuf->data_len - sizeof(struct rte_ether_hdr));
+	struct headers headers;
+
+	memcpy(&headers, data, sizeof(headers));
+	return headers.ip.version_ihl == RTE_IPV4_VHL_DEF &&
+	       headers.ip.next_proto_id == IPPROTO_UDP &&
+	       headers.ip.total_length == rte_cpu_to_be_16(ip_size) &&
+	       !(headers.ip.fragment_offset & ~RTE_BE16(RTE_IPV4_HDR_DF_FLAG)) &&
+	       flx_sum_is_right(flx_sum_20(data + offsetof(struct headers, ip))) &&
+	       is_udp_intact(mbuf, &headers);
+}
+
 void flx_query_flow_key(const struct flx_query *query, struct flx_query_flow flow, uint8_t key[12])
 {
 	rte_be32_t ip = ip_of(query, flow.client);

@@ -81,6 +81,13 @@ void flx_query_write(const struct flx_query *query, struct rte_mbuf *mbuf,
 bool flx_query_read(const struct flx_query *query, const struct rte_mbuf *mbuf,
 		    struct flx_query_answer *answer);
 
+/*
+ * flx_query_is_intact - whether all of the IPv4 header of @mbuf, and its check sums, are as on a wire
+ * @mbuf: flx_query_read takes it. A UDP check sum of 0 is none, and right; so is one that the port says was
+ * not filled in. Costs a sum of the payload: for some of many.
+ */
+bool flx_query_is_intact(const struct rte_mbuf *mbuf);
+
 /* flx_query_flow_key - source, destination address, source, destination port of @flow, as on the wire */
 void flx_query_flow_key(const struct flx_query *query, struct flx_query_flow flow, uint8_t key[12]);
 

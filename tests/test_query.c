@@ -224,6 +224,79 @@ static void test_query_carries_its_stamp_and_its_flow(void)
 	CU_ASSERT_FALSE(flx_query_read(&query, &mbuf, &found));
 }
 
+/* Its check sums as a server makes them that prepends a count, or changes nothing. */
+static struct flx_test_heads *answer_summed(const char *count)
+{
+	struct flx_test_heads *heads;
+
+	write_query(7, *count);
+	answer(count);
+	heads = rte_pktmbuf_mtod(&mbuf, struct flx_test_heads *);
+	heads->ip.total_length = rte_cpu_to_be_16((uint16_t)(mbuf.data_len - sizeof(heads->eth)));
+	heads->ip.hdr_checksum = 0;
+	heads->ip.hdr_checksum = rte_ipv4_cksum(&heads->ip);
+	heads->udp.dgram_cksum = 0;
+	heads->udp.dgram_cksum = rte_ipv4_udptcp_cksum(&heads->ip, &heads->udp);
+	return heads;
+}
+
+static void test_query_in_full_takes_what_a_wire_takes(void)
+{
+	static const char *const counts[] = {"", "1 ", "12 ", "123 "};
+	struct flx_test_heads *heads;
+	struct flx_query_answer found;
+
+	for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
+		answer_summed(counts[i]);
+		CU_ASSERT_TRUE(flx_query_read(&query, &mbuf, &found));
+		CU_ASSERT_TRUE(flx_query_is_intact(&mbuf));
+		answer_summed(counts[i])->udp.dgram_cksum = 0;
+		CU_ASSERT_TRUE(flx_query_is_intact(&mbuf));
+	}
+	heads = answer_summed("");
+	heads->ip.fragment_offset = RTE_BE16(RTE_IPV4_HDR_DF_FLAG);
+	heads->ip.hdr_checksum = 0;
+	heads->ip.hdr_checksum = rte_ipv4_cksum(&heads->ip);
+	CU_ASSERT_TRUE(flx_query_is_intact(&mbuf));
+	/* Not filled in, and the port says so. */
+	answer_summed("")->udp.dgram_cksum ^= 1;
+	CU_ASSERT_FALSE(flx_query_is_intact(&mbuf));
+	mbuf.ol_flags = RTE_MBUF_F_RX_L4_CKSUM_NONE;
+	CU_ASSERT_TRUE(flx_query_is_intact(&mbuf));
+}
+
+static void test_query_in_full_refuses_what_no_wire_takes(void)
+{
+	/* Of the IPv4 header; where its sum does not tell, it is made anew. */
+	static const struct {
+		uint32_t at;
+		uint8_t bits;
+		bool summed;
+	} rows[] = {
+		{0, 0x03, true},		      /* header size */
+		{0, 0x20, true},		      /* version */
+		{2, 0x01, true},		      /* total length */
+		{3, 0x01, true},		      /* the same */
+		{6, 0x20, true},		      /* more fragments */
+		{7, 0x01, true},		      /* fragment offset */
+		{9, 0x17, true},		      /* protocol: 6 */
+		{8, 0x01, false},		      /* time to live: only the sum */
+		{10, 0x01, false}, {26, 0x01, false}, /* UDP check sum */
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct flx_test_heads *heads = answer_summed("19 ");
+
+		((uint8_t *)&heads->ip)[rows[i].at] ^= rows[i].bits;
+		if (rows[i].summed) {
+			heads->ip.hdr_checksum = 0;
+			heads->ip.hdr_checksum =
+				(uint16_t)~rte_raw_cksum(&heads->ip, sizeof(heads->ip));
+		}
+		CU_ASSERT_FALSE(flx_query_is_intact(&mbuf));
+	}
+}
+
 static void test_query_that_comes_straight_back_is_its_own_answer(void)
 {
 	struct flx_query_answer found;
@@ -247,6 +320,8 @@ int main(void)
 		FLX_TEST(test_query_of_every_size_is_right_and_known),
 		FLX_TEST(test_query_mixes_sizes_seven_to_four_to_one),
 		FLX_TEST(test_query_carries_its_stamp_and_its_flow),
+		FLX_TEST(test_query_in_full_takes_what_a_wire_takes),
+		FLX_TEST(test_query_in_full_refuses_what_no_wire_takes),
 		FLX_TEST(test_query_that_comes_straight_back_is_its_own_answer),
 		{0},
 	};
