@@ -16,6 +16,8 @@
  * at once.
  */
 #define AHEAD 6
+/* Answers of which one is looked at in full: what that costs is hardly anything of each then. */
+#define LOOK_EVERY 64
 
 /* One writer: no read-modify-write is needed. */
 static void add(_Atomic uint64_t *count, uint64_t more)
@@ -87,43 +89,59 @@ void flx_asker_absorb(struct flx_asker *asker)
 
 /* ---------------------------------------------------------------------------------------- answers */
 
-/* Whether we have made such a stamp; takes the time that it tells. */
-static bool check_stamp(struct flx_asker *asker, uint64_t stamp, uint64_t now_tsc)
+enum verdict {
+	RIGHT,
+	WRONG,
+	LATE, /* right, but of an earlier plan */
+};
+
+/* A stamp: when the request was due, and whether it is timed. */
+static uint64_t make_stamp(uint64_t due_tsc, bool timed)
 {
-	if (stamp == 0)
+	return due_tsc << 1 | timed;
+}
+
+/* Whether @answer has a higher count of its client than the last here. */
+static bool check_count(struct flx_asker *asker, const struct flx_query_answer *answer)
+{
+	if (!asker->conf.query->conf.counted && !answer->count)
 		return true;
-	if (stamp > now_tsc)
+	if (unlikely(answer->count <= asker->last[answer->client]))
 		return false;
-	/* One that comes too late for its own plan is no sample of this one. */
-	if (asker->plan.latency && stamp >= asker->plan.start_tsc)
-		flx_latency_add(asker->plan.latency,
-				(uint64_t)((double)(now_tsc - stamp) * asker->ns_per_tick));
+	asker->last[answer->client] = answer->count;
+	asker->sum += answer->count;
 	return true;
 }
 
-/* Whether @frame answers a request of ours, with a higher count of its client than the last here. */
-static bool check_answer(struct flx_asker *asker, const struct rte_mbuf *frame, uint64_t now_tsc)
+/* Whether @frame answers a request of ours; takes the time that it tells. */
+static enum verdict check_answer(struct flx_asker *asker, const struct rte_mbuf *frame,
+				 uint64_t now_tsc)
 {
 	const struct flx_query *query = asker->conf.query;
 	struct flx_query_answer answer;
+	uint64_t due_tsc;
 
 	if (unlikely(!flx_query_read(query, frame, &answer)))
-		return false;
-	if (query->conf.stamped && unlikely(!check_stamp(asker, answer.stamp, now_tsc)))
-		return false;
-	if (!query->conf.counted && !answer.count)
-		return true;
-	if (unlikely(answer.count <= asker->last[answer.client]))
-		return false;
-	asker->last[answer.client] = answer.count;
-	asker->sum += answer.count;
-	return true;
+		return WRONG;
+	if (unlikely(asker->looked++ % LOOK_EVERY == 0 && !flx_query_is_intact(frame)))
+		return WRONG;
+	due_tsc = answer.stamp >> 1;
+	if (unlikely(due_tsc > now_tsc || !check_count(asker, &answer)))
+		return WRONG;
+	if (!query->conf.stamped)
+		return RIGHT;
+	if (unlikely(due_tsc < asker->plan.start_tsc))
+		return LATE;
+	if (asker->plan.latency && (answer.stamp & 1))
+		flx_latency_add(asker->plan.latency,
+				(uint64_t)((double)(now_tsc - due_tsc) * asker->ns_per_tick));
+	return RIGHT;
 }
 
 void flx_asker_recv(struct flx_asker *asker, struct rte_mbuf *frames[], uint32_t count,
 		    uint64_t now_tsc)
 {
-	uint64_t wrong = 0;
+	uint64_t of[LATE + 1] = {0};
 
 	for (uint32_t i = 0; i < count && i < 2 * AHEAD; i++)
 		rte_prefetch0(frames[i]);
@@ -134,12 +152,14 @@ void flx_asker_recv(struct flx_asker *asker, struct rte_mbuf *frames[], uint32_t
 			rte_prefetch0(frames[i + 2 * AHEAD]);
 		if (i + AHEAD < count)
 			rte_prefetch0(rte_pktmbuf_mtod(frames[i + AHEAD], void *));
-		wrong += !check_answer(asker, frames[i], now_tsc);
+		of[check_answer(asker, frames[i], now_tsc)]++;
 		keep(asker, frames[i]);
 	}
-	add(&asker->answers, count);
-	if (unlikely(wrong))
-		add(&asker->wrong, wrong);
+	add(&asker->answers, count - of[LATE]);
+	if (unlikely(of[WRONG]))
+		add(&asker->wrong, of[WRONG]);
+	if (unlikely(of[LATE]))
+		add(&asker->late, of[LATE]);
 }
 
 void flx_asker_give_up(struct flx_asker *asker)
@@ -210,17 +230,36 @@ static struct flx_query_flow next_flow(struct flx_asker *asker)
 				 : (struct flx_query_flow){.client = index};
 }
 
-/* The stamp of the next request: when it is due, which in a closed loop is now; 0: it is not timed. */
+/* Whether the next request is timed: every k-th of the plan is, however many were refused before it. */
+static bool is_next_timed(struct flx_asker *asker)
+{
+	const struct flx_latency *latency = asker->plan.latency;
+
+	if (!latency)
+		return false;
+	if (unlikely(asker->next > asker->next_timed))
+		asker->next_timed = flx_asker_timed(asker) * latency->every;
+	if (asker->next < asker->next_timed)
+		return false;
+	asker->next_timed += latency->every;
+	return true;
+}
+
+/* The stamp of the next request, which in a closed loop is due now; 0: there is none. */
 static uint64_t next_stamp(struct flx_asker *asker, uint64_t now_tsc)
 {
 	const struct flx_asker_plan *plan = &asker->plan;
-	uint64_t due_tsc = plan->in_flight ? now_tsc : flx_asker_due(asker, asker->next);
+	uint64_t due_tsc;
+	bool timed;
 
-	if (!plan->latency || asker->next < asker->next_timed)
+	if (!asker->conf.query->conf.stamped)
 		return 0;
-	asker->next_timed = asker->next + plan->latency->every;
-	flx_latency_add(plan->pacing, (uint64_t)((double)(now_tsc - due_tsc) * asker->ns_per_tick));
-	return due_tsc;
+	due_tsc = plan->in_flight ? now_tsc : flx_asker_due(asker, asker->next);
+	timed = is_next_timed(asker);
+	if (timed)
+		flx_latency_add(plan->pacing,
+				(uint64_t)((double)(now_tsc - due_tsc) * asker->ns_per_tick));
+	return make_stamp(due_tsc, timed);
 }
 
 uint32_t flx_asker_make(struct flx_asker *asker, struct rte_mbuf *frames[], uint32_t room,
@@ -251,6 +290,15 @@ void flx_asker_unmake(struct flx_asker *asker, struct rte_mbuf *frames[], uint32
 	add(&asker->requests, (uint64_t) - (int64_t)count);
 	if (!asker->plan.in_flight)
 		add(&asker->refused, count);
+	else
+		asker->next -= count; /* no plan wanted them */
+}
+
+uint64_t flx_asker_timed(const struct flx_asker *asker)
+{
+	const struct flx_latency *latency = asker->plan.latency;
+
+	return latency ? (asker->next + latency->every - 1) / latency->every : 0;
 }
 
 uint64_t flx_asker_refuse(struct flx_asker *asker, uint64_t now_tsc)
@@ -300,6 +348,7 @@ void flx_asker_count(const struct flx_asker *asker, struct flx_asker_counts *cou
 	counts->requests += atomic_load_explicit(&asker->requests, memory_order_relaxed);
 	counts->answers += atomic_load_explicit(&asker->answers, memory_order_relaxed);
 	counts->wrong += atomic_load_explicit(&asker->wrong, memory_order_relaxed);
+	counts->late += atomic_load_explicit(&asker->late, memory_order_relaxed);
 	counts->lost += atomic_load_explicit(&asker->lost, memory_order_relaxed);
 	counts->refused += atomic_load_explicit(&asker->refused, memory_order_relaxed);
 }
@@ -326,6 +375,6 @@ int64_t flx_askers_missing(struct flx_asker *const askers[], uint32_t count)
 		sum -= askers[a]->sum;
 		flx_asker_count(askers[a], &counts);
 	}
-	missing = (int64_t)(answers - counts.answers);
+	missing = (int64_t)(answers - counts.answers - counts.late);
 	return missing < 0 || (missing == 0 && sum) ? -1 : missing;
 }

@@ -11,7 +11,11 @@
  * Each request comes from one of many client addresses: in turn, as a table says, or of a list of flows.
  * Where answers count the requests of their client, those of one client must rise on each queue, and in the
  * end be 1, 2, 3 .. without a gap: none was lost, none came twice, and none was overtaken on its way to its
- * context.
+ * context. Every 64th answer of a queue is looked at in full, to its last check sum.
+ *
+ * Requests that are stamped tell when they were due, so an answer to one of an earlier plan is known: it is
+ * late, and neither an answer of this plan nor wrong. Of servers that do not count, one that comes twice is
+ * not known, and stands for one that is lost: only more answers than requests show.
  *
  *			written by			read by
  *	requests..	who drives the queue		anybody: single words
@@ -61,6 +65,7 @@ struct flx_asker {
 	alignas(FLX_CACHE_LINE) _Atomic uint64_t requests;
 	_Atomic uint64_t answers;
 	_Atomic uint64_t wrong;	  /* of these, not right */
+	_Atomic uint64_t late;	  /* not of these: right, but of an earlier plan */
 	_Atomic uint64_t lost;	  /* closed loop: requests that are not waited for any more */
 	_Atomic uint64_t refused; /* requests that were due, and never made */
 	_Atomic int64_t made;	  /* buffers taken from the pool, less those given back */
@@ -68,7 +73,8 @@ struct flx_asker {
 	alignas(FLX_CACHE_LINE) struct flx_asker_conf conf;
 	struct flx_asker_plan plan;
 	uint64_t next;	     /* number of the next request of the plan, refused ones included */
-	uint64_t next_timed; /* of those, the next that is timed */
+	uint64_t next_timed; /* of those, the next that is timed: every k-th is, made or not */
+	uint64_t looked;     /* answers */
 	double interval;     /* ticks */
 	double ns_per_tick;
 	uint64_t random;
@@ -83,7 +89,7 @@ struct flx_asker {
 
 /* Sums over askers. Context: any thread. */
 struct flx_asker_counts {
-	uint64_t requests, answers, wrong, lost, refused;
+	uint64_t requests, answers, wrong, late, lost, refused;
 };
 
 /*
@@ -122,6 +128,9 @@ uint64_t flx_asker_refuse(struct flx_asker *asker, uint64_t now_tsc);
 
 /* flx_asker_give_up - do not wait any more for what is not answered. Context: who drives. */
 void flx_asker_give_up(struct flx_asker *asker);
+
+/* flx_asker_timed - how many requests of the plan so far, made or refused, are to be timed */
+uint64_t flx_asker_timed(const struct flx_asker *asker);
 
 /* flx_asker_absorb - give the spare buffers back. Context: who drives. */
 void flx_asker_absorb(struct flx_asker *asker);

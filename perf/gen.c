@@ -54,7 +54,8 @@ static uint32_t send_due(struct flx_gen *gen, uint16_t q, uint64_t now_tsc)
 	return moved;
 }
 
-static uint32_t recv_answers(struct flx_gen *gen, uint16_t q, uint64_t now_tsc)
+/* How many came; adds to @noise what else did, which says nothing of whom it asks. */
+static uint32_t recv_answers(struct flx_gen *gen, uint16_t q, uint64_t now_tsc, uint32_t *noise)
 {
 	struct rte_mbuf *frames[BURST];
 	uint32_t came = rte_eth_rx_burst(gen->conf.port, q, frames, BURST), count = came;
@@ -63,7 +64,8 @@ static uint32_t recv_answers(struct flx_gen *gen, uint16_t q, uint64_t now_tsc)
 		count = flx_host_sift(gen->conf.host, q, frames, came);
 	if (count)
 		flx_asker_recv(&gen->queue[q].asker, frames, count, now_tsc);
-	return came;
+	*noise += came - count;
+	return count;
 }
 
 /* What was not sent by now never is. */
@@ -72,7 +74,7 @@ static void end(struct flx_gen *gen)
 	struct flx_asker_counts counts;
 
 	flx_gen_count(gen, &counts);
-	gen->answers = counts.answers;
+	gen->right = counts.answers - counts.wrong;
 	for (uint16_t q = 0; q < gen->conf.queues; q++) {
 		struct flx_gen_queue *queue = &gen->queue[q];
 
@@ -105,10 +107,10 @@ uint32_t flx_gen_poll(struct flx_gen *gen, uint64_t now_tsc)
 {
 	uint64_t grace = gen->conf.hz / 1000 * FLX_GEN_GRACE_MS;
 	bool sends = now_tsc >= gen->start_tsc && now_tsc < gen->close_tsc;
-	uint32_t moved = 0;
+	uint32_t moved = 0, noise = 0;
 
 	for (uint16_t q = 0; q < gen->conf.queues; q++) {
-		moved += recv_answers(gen, q, now_tsc);
+		moved += recv_answers(gen, q, now_tsc, &noise);
 		if (likely(sends))
 			moved += send_due(gen, q, now_tsc);
 	}
@@ -121,7 +123,7 @@ uint32_t flx_gen_poll(struct flx_gen *gen, uint64_t now_tsc)
 		gen->moved_tsc = now_tsc;
 	else if (unlikely(gen->closed && sends && gen->quiet && now_tsc - gen->moved_tsc > grace))
 		give_up(gen);
-	return moved;
+	return moved + noise;
 }
 
 bool flx_gen_is_done(const struct flx_gen *gen, uint64_t now_tsc)
@@ -357,6 +359,19 @@ void flx_gen_begin(struct flx_gen *gen, const struct flx_gen_plan *plan, uint64_
 		flx_asker_give_up(&queue->asker);
 		flx_asker_begin(&queue->asker, &asked);
 	}
+}
+
+void flx_gen_settle(struct flx_gen *gen)
+{
+	uint64_t answered = gen->latency.count + gen->latency.unkept, timed = 0;
+
+	for (uint16_t q = 0; q < gen->conf.queues; q++)
+		timed += flx_asker_timed(&gen->queue[q].asker);
+	/* More came than were asked for: twice, and trial.c tells. */
+	if (timed > answered)
+		flx_latency_add_unanswered(&gen->latency, timed - answered);
+	flx_latency_sort(&gen->latency);
+	flx_latency_sort(&gen->pacing);
 }
 
 double flx_gen_busy_pct(const struct flx_gen *gen)

@@ -68,10 +68,10 @@ struct flx_gen {
 	uint64_t start_tsc;   /* nothing is sent before */
 	uint64_t end_tsc;     /* nothing more is due from then on */
 	uint64_t close_tsc;   /* nothing more is sent from then on */
-	uint64_t moved_tsc;   /* when something came or went last */
+	uint64_t moved_tsc;   /* when an answer came or a request went last */
 	uint64_t polled_tsc;  /* last poll */
-	bool quiet;	      /* nothing came or went in it, and it was not away before */
-	uint64_t answers;     /* of all runs, when this one closed */
+	bool quiet;	      /* none came or went in it, and it was not away before */
+	uint64_t right;	      /* answers of all runs, when this one closed */
 	uint64_t busy, total; /* ticks of the thread, in polls that moved something, and in all */
 };
 
@@ -106,6 +106,12 @@ bool flx_gen_is_done(const struct flx_gen *gen, uint64_t now_tsc);
 
 /* flx_gen_run - poll until the run is over, by the TSC, for a thread of its own: argument a flx_gen */
 void *flx_gen_run(void *gen);
+
+/*
+ * flx_gen_settle - the timed run is done: what is timed and was not answered rightly, or never sent, is
+ * added to the latencies, and all are sorted
+ */
+void flx_gen_settle(struct flx_gen *gen);
 
 /* Share of the run in polls that moved something, in per cent. */
 double flx_gen_busy_pct(const struct flx_gen *gen);

@@ -270,7 +270,7 @@ static void tell_second(const struct flx_trial_bed *bed, const struct flx_trial 
 
 	flx_gen_count(&bed->gen, &now);
 	asked = now.requests + now.refused - last->requests - last->refused;
-	answered = now.answers - last->answers;
+	answered = now.answers - now.wrong - (last->answers - last->wrong);
 	second.offered = (double)asked / seconds;
 	second.answered = (double)answered / seconds;
 	second.dropped = (double)(now.refused - last->refused + now.lost - last->lost) / seconds;
@@ -314,8 +314,7 @@ static double find_worker_busy(const struct flx_trial_bed *bed)
 
 static void find_times(struct flx_gen *gen, struct flx_trial_found *found)
 {
-	flx_latency_sort(&gen->latency);
-	flx_latency_sort(&gen->pacing);
+	flx_gen_settle(gen);
 	found->latency = &gen->latency;
 	if (gen->closed)
 		return;
@@ -329,7 +328,7 @@ static void sum_up(struct flx_trial_bed *bed, const struct flx_asker_counts *bef
 {
 	struct flx_gen *gen = &bed->gen;
 	struct flx_asker_counts after;
-	uint64_t in_time;
+	uint64_t in_time; /* right ones */
 
 	flx_gen_count(gen, &after);
 	*found = (struct flx_trial_found){
@@ -346,7 +345,8 @@ static void sum_up(struct flx_trial_bed *bed, const struct flx_asker_counts *bef
 	else
 		found->lost = found->sent - found->answered;
 	bed->lost += found->lost;
-	in_time = gen->closed ? gen->answers - before->answers : found->answered;
+	in_time = gen->closed ? gen->right - (before->answers - before->wrong)
+			      : found->answered - found->wrong;
 	found->answers_per_sec = (double)in_time / found->seconds;
 	found->generator_busy_pct = flx_gen_busy_pct(gen);
 	found->worker_busy_pct = find_worker_busy(bed);

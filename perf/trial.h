@@ -62,7 +62,7 @@ struct flx_trial_found {
 	uint64_t wrong;	  /* answers that no right server gives to these requests */
 	uint64_t refused; /* never sent: the port, or the generator, was too far behind its plan */
 	double seconds;	  /* that counted, as they were */
-	double answers_per_sec;
+	double answers_per_sec;	   /* right ones; closed: that came in that time */
 	double generator_busy_pct; /* share of its time in polls that moved something */
 	double worker_busy_pct;	   /* of the busiest worker; 0: not of this process */
 	bool limited; /* the generator was the limit, and nothing that is said of the server holds */

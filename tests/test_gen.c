@@ -11,6 +11,7 @@
 #include <rte_mbuf.h>
 
 #include "fabric/flx.h"
+#include "perf/host.h"
 #include "perf/scenarios.h"
 #include "pmd-config/pair.h"
 #include "pmd-config/pool.h"
@@ -38,6 +39,7 @@ static struct {
 	uint64_t service;		    /* ticks that an answer takes: one after the other */
 	uint64_t free_at;
 	uint32_t drop, spoil, number; /* every so many-th; 0: none */
+	bool missums;		      /* no check sum is right */
 	uint32_t last_client;
 	uint64_t counts[64];
 	bool counted;
@@ -122,6 +124,8 @@ static bool answer(struct rte_mbuf *frame)
 		return false;
 	if (server.spoil && server.number % server.spoil == 0)
 		((uint8_t *)(heads + 1))[17] ^= 1;
+	if (server.missums)
+		heads->udp.dgram_cksum ^= RTE_BE16(0x0100);
 	return true;
 }
 
@@ -137,6 +141,10 @@ static void count(struct rte_mbuf *frame)
 
 	heads.udp.dgram_len = rte_cpu_to_be_16(
 		(uint16_t)(frame->data_len - sizeof(heads.eth) - sizeof(heads.ip)));
+	heads.ip.total_length = rte_cpu_to_be_16((uint16_t)(frame->data_len - sizeof(heads.eth)));
+	heads.ip.hdr_checksum = 0;
+	heads.ip.hdr_checksum = rte_ipv4_cksum(&heads.ip);
+	heads.udp.dgram_cksum = 0; /* none */
 	memcpy(data, &heads, sizeof(heads));
 	memcpy(data + sizeof(heads), text, size);
 }
@@ -179,10 +187,8 @@ static struct flx_asker_counts run(uint64_t step)
 		serve();
 	}
 	flx_gen_count(&gen, &counts);
-	if (gen.latency.sample) {
-		flx_latency_sort(&gen.latency);
-		flx_latency_sort(&gen.pacing);
-	}
+	if (gen.latency.sample)
+		flx_gen_settle(&gen);
 	return counts;
 }
 
@@ -344,6 +350,61 @@ static void test_gen_hides_a_stall_in_a_closed_loop(void)
 	close_gen();
 }
 
+/* What is lost, wrong or never sent is no less late than what took longest. */
+static void test_gen_counts_what_is_not_answered_as_the_longest(void)
+{
+	static const struct {
+		double rate;
+		uint32_t drop, spoil, in_flight;
+		bool deaf;
+		uint64_t timed, unanswered; /* of 1 s */
+	} rows[] = {
+		{10000, 0, 0, 0, false, 10000, 0},
+		{10000, 10, 0, 0, false, 10000, 1000},
+		{10000, 0, 50, 0, false, 10000, 200},
+		/* All but what a ring holds is refused. */
+		{10000, 0, 0, 0, true, 10000, 10000},
+		{0, 1, 0, 4, false, 40, 40},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const struct flx_latency *latency = &gen.latency;
+
+		open_gen(false);
+		server.drop = rows[i].drop;
+		server.spoil = rows[i].spoil;
+		server.stalls_until = rows[i].deaf ? UINT64_MAX : 0;
+		begin(&(struct flx_gen_plan){.rate = rows[i].rate,
+					     .in_flight = rows[i].in_flight,
+					     .duration_s = 1,
+					     .timed = true});
+		run(MS / 10);
+		CU_ASSERT_EQUAL(latency->unanswered,
+				latency->count * rows[i].unanswered / RTE_MAX(rows[i].timed, 1u));
+		if (rows[i].rate > 0)
+			CU_ASSERT_EQUAL(latency->count, rows[i].timed);
+		CU_ASSERT_EQUAL(latency->saturated, 0);
+		CU_ASSERT_EQUAL(flx_latency_at(latency, 1000000) == UINT32_MAX,
+				rows[i].unanswered > 0);
+		if (!rows[i].deaf && rows[i].rate > 0)
+			CU_ASSERT_TRUE(flx_latency_at(latency, 890000) < MS);
+		close_gen();
+	}
+}
+
+/* Of a run that is timed in part: every 3rd, made or refused. */
+static void test_gen_counts_of_what_is_refused_what_would_be_timed(void)
+{
+	open_gen(false);
+	server.stalls_until = UINT64_MAX;
+	begin(&(struct flx_gen_plan){.rate = 10000, .duration_s = 1, .timed = true});
+	gen.latency.every = gen.pacing.every = 3;
+	run(MS / 10);
+	CU_ASSERT_EQUAL(gen.latency.unanswered, 3334);
+	CU_ASSERT_EQUAL(gen.latency.count, 3334);
+	close_gen();
+}
+
 /* ------------------------------------------------------------------------------------------ counts */
 
 static void test_gen_counts_what_is_lost_and_what_is_wrong(void)
@@ -369,6 +430,7 @@ static void test_gen_counts_what_is_lost_and_what_is_wrong(void)
 		CU_ASSERT_EQUAL(counts.requests, 1000);
 		CU_ASSERT_EQUAL(counts.answers, rows[i].answers);
 		CU_ASSERT_EQUAL(counts.wrong, rows[i].wrong);
+		CU_ASSERT_EQUAL(gen.right, rows[i].answers - rows[i].wrong);
 		if (rows[i].counted)
 			CU_ASSERT_EQUAL(flx_gen_missing(&gen), rows[i].missing);
 		/* For what does not come it waits, and not for ever. */
@@ -401,6 +463,89 @@ static void test_gen_finds_counts_that_are_missing_or_come_twice(void)
 	flx_gen_count(&gen, &counts);
 	CU_ASSERT_EQUAL(counts.wrong, 2);
 	CU_ASSERT_EQUAL(flx_gen_missing(&gen), -1);
+	close_gen();
+}
+
+static void test_gen_looks_at_some_answers_in_full(void)
+{
+	struct flx_asker_counts counts;
+
+	open_gen(false);
+	server.missums = true;
+	begin(&(struct flx_gen_plan){.rate = 10000, .duration_s = 0.1});
+	counts = run(MS / 10);
+	CU_ASSERT_EQUAL(counts.answers, 1000);
+	CU_ASSERT_EQUAL(counts.wrong, 1000 / 64 + 1);
+	close_gen();
+}
+
+/* The server stands still until the run is given up, and answers it during the next one. */
+static void test_gen_takes_no_late_answer_for_one_of_the_next_run(void)
+{
+	static const struct flx_gen_plan plans[] = {
+		{.rate = 10000, .duration_s = 0.1},
+		{.rate = 10000, .duration_s = 0.1, .timed = true},
+		{.in_flight = 8, .duration_s = 0.1},
+	};
+
+	for (size_t i = 0; i < sizeof(plans) / sizeof(plans[0]); i++) {
+		struct flx_asker_counts before, counts;
+
+		open_gen(i == 0);
+		server.counted = i == 0;
+		server.stalls_until = UINT64_MAX;
+		begin(&(struct flx_gen_plan){.rate = 1000, .duration_s = 0.1});
+		before = run(MS / 10);
+		CU_ASSERT_EQUAL(before.requests, 100);
+		CU_ASSERT_EQUAL(before.answers, 0);
+		server.stalls_until = 0;
+		server.drop = 10; /* of both */
+		flx_gen_begin(&gen, &plans[i], now);
+		counts = run(MS / 10);
+		CU_ASSERT_EQUAL(counts.late, 90);
+		CU_ASSERT_EQUAL(counts.wrong, 0);
+		if (plans[i].rate > 0) {
+			CU_ASSERT_EQUAL(counts.requests, 1100);
+			CU_ASSERT_EQUAL(counts.answers, 900);
+		}
+		if (i == 0) /* those of each client that were dropped before its last */
+			CU_ASSERT_TRUE(flx_gen_missing(&gen) >= 0 && flx_gen_missing(&gen) <= 110);
+		if (plans[i].timed)
+			CU_ASSERT_EQUAL(gen.latency.count, 1000);
+		close_gen();
+	}
+}
+
+/* A wire is never silent; who asks in vain must still see that nobody answers. */
+static void test_gen_takes_no_noise_for_answers(void)
+{
+	struct flx_gen_conf conf = make_conf(1);
+	struct flx_asker_counts counts;
+	struct flx_host host = {
+		.edge = {.ip = RTE_BE32(0xc6130000), .mask = RTE_BE32(0xfffe0000)},
+		.addresses = 64,
+		.port = far.id,
+		.pool = pool,
+	};
+
+	conf.host = &host;
+	CU_ASSERT_EQUAL_FATAL(flx_gen_init(&gen, &conf), 0);
+	server.drop = 1;
+	begin(&(struct flx_gen_plan){.in_flight = 4, .duration_s = 1});
+	for (; !flx_gen_is_done(&gen, now); now += MS / 10) {
+		struct rte_mbuf *frame = rte_pktmbuf_alloc(pool);
+
+		CU_ASSERT_PTR_NOT_NULL_FATAL(frame);
+		memset(rte_pktmbuf_append(frame, 60), 0xff, 60);
+		CU_ASSERT_EQUAL(rte_eth_tx_burst(near.id, 0, &frame, 1), 1);
+		CU_ASSERT_TRUE(flx_gen_poll(&gen, now) > 0);
+		CU_ASSERT_TRUE_FATAL(now < START + 2 * HZ);
+		serve();
+	}
+	flx_gen_count(&gen, &counts);
+	CU_ASSERT_EQUAL(counts.answers, 0);
+	/* Four again after each grace. */
+	CU_ASSERT_TRUE(counts.requests > 4 * 5 && counts.requests <= 4 * 10);
 	close_gen();
 }
 
@@ -499,6 +644,11 @@ int main(void)
 		FLX_TEST(test_gen_is_the_limit_when_it_has_no_time_left),
 		FLX_TEST(test_gen_shows_a_stall_in_an_open_loop),
 		FLX_TEST(test_gen_hides_a_stall_in_a_closed_loop),
+		FLX_TEST(test_gen_counts_what_is_not_answered_as_the_longest),
+		FLX_TEST(test_gen_counts_of_what_is_refused_what_would_be_timed),
+		FLX_TEST(test_gen_looks_at_some_answers_in_full),
+		FLX_TEST(test_gen_takes_no_late_answer_for_one_of_the_next_run),
+		FLX_TEST(test_gen_takes_no_noise_for_answers),
 		FLX_TEST(test_gen_counts_what_is_lost_and_what_is_wrong),
 		FLX_TEST(test_gen_finds_counts_that_are_missing_or_come_twice),
 		FLX_TEST(test_gen_in_a_closed_loop_gets_over_losses),
