@@ -3,8 +3,13 @@
  * times - the scenarios of single requests' times: latency, at loads from idle to nearly all that is taken,
  * and gen, the generator against any server.
  *
- * All in open loop, from when a request was due. Beside each figure of a fabric stands the generator's own
- * floor: the same at the same rates, with its far end looped straight back.
+ * All in open loop, from when a request was due; what is never answered is in the percentiles as the longest.
+ * Those with fewer than 10 samples above them are left out, for they say nothing; the greatest is told always.
+ * Beside each figure of a fabric stands the generator's own floor: the same at the same rates, with its far
+ * end looped straight back.
+ *
+ * The loads of `latency` are parts of what is taken with at most 0.5 % unanswered (PDR), which a few short
+ * trials find below what a closed loop brings, or of --rate.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -26,6 +31,10 @@
 /* How long a closed loop runs to find what is taken at most. */
 #define FIND_S 0.5
 #define WARM_S 0.1
+/* And then for PDR: how long a trial is, by how many parts of that it goes down, and what it may not answer. */
+#define PDR_S	       0.1
+#define PDR_STEPS      20
+#define UNANSWERED_PCT 0.5
 /* A histogram of 4 Mi samples takes the library seconds. */
 #define HLOG_LIMIT_S 300
 
@@ -76,6 +85,8 @@ static void add_latencies(const struct times *times, const char *load,
 	char name[64], floor[64];
 
 	for (const struct flx_latency_point *point = flx_latency_points; point->ppm; point++) {
+		if (!flx_latency_tells(latency, point->ppm))
+			continue;
 		snprintf(name, sizeof(name), "%s.%s.%s", times->prefix, load, point->name);
 		if (times->floor)
 			snprintf(floor, sizeof(floor), "%s.%s.%s", times->floor, load, point->name);
@@ -83,7 +94,29 @@ static void add_latencies(const struct times *times, const char *load,
 	}
 }
 
-static void tell(const struct flx_trial_found *found, const char *what)
+/* Of what was planned, in per cent: lost, wrong, or never sent. */
+static double unanswered_pct(const struct flx_trial_found *found)
+{
+	double unanswered = (double)(found->lost + found->refused + found->wrong);
+
+	return found->planned ? 100 * unanswered / (double)found->planned : 0;
+}
+
+static void add_unanswered(const struct times *times, const char *load,
+			   const struct flx_trial_found *found)
+{
+	char name[64], floor[64];
+	struct flx_figure figure = {
+		.name = name, .unit = "%", .what = "lost, wrong, or never sent"};
+
+	snprintf(name, sizeof(name), "%s.%s.unanswered", times->prefix, load);
+	snprintf(floor, sizeof(floor), "%s.%s.unanswered", times->floor ? times->floor : "", load);
+	if (times->floor)
+		figure.floor = floor;
+	flx_figure_add(&figure, unanswered_pct(found));
+}
+
+static void tell(const struct times *times, const struct flx_trial_found *found, const char *what)
 {
 	const struct flx_latency *latency = found->latency;
 
@@ -95,22 +128,27 @@ static void tell(const struct flx_trial_found *found, const char *what)
 	       found->pacing.max_ns / 1e3, found->generator_busy_pct, found->worker_busy_pct);
 	if (latency->every > 1)
 		printf("  %s: one request in %" PRIu32 " is timed\n", what, latency->every);
+	if (latency->unanswered)
+		printf("  %s: %" PRIu64 " of %" PRIu64
+		       " that are timed were never answered, and are "
+		       "among the latencies as 4.29 s\n",
+		       what, latency->unanswered, latency->count);
 	if (latency->saturated)
 		flx_warn("%s: %" PRIu64 " answers took 4.29 s or more, and are told as that", what,
 			 latency->saturated);
-	if (found->limited)
+	/* The generator's own floor is where it is the limit by intent. */
+	if (found->limited && (times->whom != FLX_TRIAL_ITSELF || times->is_gen))
 		flx_perf_flag(FLX_PERF_GENERATOR_LIMITED);
 }
 
 static void add_generator(const struct flx_trial_found *found)
 {
 	const struct flx_figure lost = {.name = "gen.unanswered", .unit = "%"};
-	double unanswered = (double)(found->lost + found->refused + found->wrong);
 
 	add_us("gen.pacing.p50", NULL, found->pacing.p50_ns);
 	add_us("gen.pacing.p99", NULL, found->pacing.p99_ns);
 	add_us("gen.pacing.max", NULL, found->pacing.max_ns);
-	flx_figure_add(&lost, found->planned ? 100 * unanswered / (double)found->planned : 0);
+	flx_figure_add(&lost, unanswered_pct(found));
 }
 
 /* ------------------------------------------------------------------------------------------ trials */
@@ -118,6 +156,29 @@ static void add_generator(const struct flx_trial_found *found)
 static void name_raw(char path[PATH_MAX], const struct flx_perf *perf, const char *load)
 {
 	snprintf(path, PATH_MAX, "%s.%s.raw", perf->hlog, load);
+}
+
+/* 0: none was wrong; else -errno after one flx_error. */
+static int check_right(const struct flx_trial_found *found, const char *what)
+{
+	if (!found->wrong)
+		return 0;
+	flx_error(
+		"%s: of %" PRIu64 " answers %" PRIu64 " were wrong; see whether the server "
+		"echoes, or counts as flx run counter does, once each, and leaves no check sum to "
+		"hardware that is not there (ethtool -K DEVICE tx off)",
+		what, found->answered, found->wrong);
+	return -EBADMSG;
+}
+
+/* The same, and at least one came. */
+static int check_answered(const struct flx_trial_found *found, const char *what)
+{
+	if (found->answered)
+		return check_right(found, what);
+	flx_error("%s: nothing is answered; see whether the server runs, and answers on that port",
+		  what);
+	return -EHOSTDOWN;
 }
 
 /* The most that is taken: what a closed loop brings. */
@@ -136,16 +197,49 @@ static int find_most(struct flx_trial_bed *bed, const struct times *times, doubl
 		       "; busy: generator %.0f %%, worker %.0f %%\n",
 		       times->prefix, *most, found.lost, found.wrong, found.generator_busy_pct,
 		       found.worker_busy_pct);
-	if (!error && *most <= 0) {
-		flx_error(
-			"%s: nothing is answered; see whether the server runs, and answers on that "
-			"port",
-			times->prefix);
-		return -EHOSTDOWN;
-	}
+	if (!error)
+		error = check_answered(&found, times->prefix);
 	if (!error && times->is_gen)
 		flx_figure_add(&figure, *most);
 	return error;
+}
+
+/*
+ * The highest rate with next to nothing unanswered, from @most downwards: an open loop does not wait for whom
+ * it asks, so what a closed one brings is more than that.
+ */
+static int find_pdr(struct flx_trial_bed *bed, double most, double *pdr)
+{
+	const struct flx_figure figure = {
+		.name = "latency.pdr",
+		.unit = "requests/s",
+		.what = "found by short trials: search finds it by the rules"};
+
+	for (uint32_t part = PDR_STEPS; part > 0; part--) {
+		const struct flx_trial trial = {.rate = most * part / PDR_STEPS,
+						.duration_s = PDR_S};
+		struct flx_trial_found found;
+		int error = flx_trial_run(bed, &trial, &found);
+
+		if (!error)
+			error = check_right(&found, figure.name);
+		if (error)
+			return error;
+		printf("  %s: %.0f/s for %.1f s, %.2f %% unanswered; busy: generator %.0f %%, "
+		       "worker "
+		       "%.0f %%\n",
+		       figure.name, trial.rate, PDR_S, unanswered_pct(&found),
+		       found.generator_busy_pct, found.worker_busy_pct);
+		if (unanswered_pct(&found) > UNANSWERED_PCT)
+			continue;
+		*pdr = trial.rate;
+		flx_figure_add(&figure, *pdr);
+		return 0;
+	}
+	flx_error("%s: not even %.0f/s are answered at an even pace; free the machine of other "
+		  "load, or give --rate",
+		  figure.name, most / PDR_STEPS);
+	return -EBUSY;
 }
 
 static int time_offer(struct flx_trial_bed *bed, const struct times *times,
@@ -168,17 +262,15 @@ static int time_offer(struct flx_trial_bed *bed, const struct times *times,
 	error = flx_trial_run(bed, &trial, &found);
 	if (error)
 		return error;
-	tell(&found, what);
-	if (!found.latency->count) {
-		flx_error("%s: no answer was right; see whether the server echoes, or counts as "
-			  "flx run "
-			  "counter does",
-			  what);
-		return -EBADMSG;
-	}
+	tell(times, &found, what);
+	error = check_answered(&found, what);
+	if (error)
+		return error;
 	add_latencies(times, offer->name, found.latency);
 	if (times->is_gen)
 		add_generator(&found);
+	else
+		add_unanswered(times, offer->name, &found);
 	if (!perf->hlog || (times->whom == FLX_TRIAL_ITSELF && !times->is_gen))
 		return 0;
 	name_raw(path, perf, offer->name);
@@ -201,8 +293,11 @@ static int time_all(const void *argument, void *most)
 
 	if (error)
 		return error;
-	if (rate <= 0)
+	if (rate <= 0) {
 		error = find_most(bed, times, &rate);
+		if (!error && !times->is_gen)
+			error = find_pdr(bed, rate, &rate);
+	}
 	for (const struct offer *offer = times->offers; offer->name && !error; offer++)
 		error = time_offer(bed, times, offer, rate);
 	memcpy(most, &rate, sizeof(rate));
