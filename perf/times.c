@@ -129,10 +129,9 @@ static void tell(const struct times *times, const struct flx_trial_found *found,
 	if (latency->every > 1)
 		printf("  %s: one request in %" PRIu32 " is timed\n", what, latency->every);
 	if (latency->unanswered)
-		printf("  %s: %" PRIu64 " of %" PRIu64
-		       " that are timed were never answered, and are "
-		       "among the latencies as 4.29 s\n",
-		       what, latency->unanswered, latency->count);
+		printf("    of %" PRIu64 " that are timed %" PRIu64
+		       " were never answered: 4.29 s or more in what follows\n",
+		       latency->count, latency->unanswered);
 	if (latency->saturated)
 		flx_warn("%s: %" PRIu64 " answers took 4.29 s or more, and are told as that", what,
 			 latency->saturated);
@@ -158,11 +157,12 @@ static void name_raw(char path[PATH_MAX], const struct flx_perf *perf, const cha
 	snprintf(path, PATH_MAX, "%s.%s.raw", perf->hlog, load);
 }
 
-/* 0: none was wrong; else -errno after one flx_error. */
+/* 0: none was wrong; else -errno after what was told, for a child that fails leaves it, and one flx_error. */
 static int check_right(const struct flx_trial_found *found, const char *what)
 {
 	if (!found->wrong)
 		return 0;
+	fflush(stdout);
 	flx_error(
 		"%s: of %" PRIu64 " answers %" PRIu64 " were wrong; see whether the server "
 		"echoes, or counts as flx run counter does, once each, and leaves no check sum to "
@@ -176,6 +176,7 @@ static int check_answered(const struct flx_trial_found *found, const char *what)
 {
 	if (found->answered)
 		return check_right(found, what);
+	fflush(stdout);
 	flx_error("%s: nothing is answered; see whether the server runs, and answers on that port",
 		  what);
 	return -EHOSTDOWN;
