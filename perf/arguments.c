@@ -8,7 +8,6 @@
 
 #include "fabric/base.h"
 
-#define REPEAT_DEFAULT 5
 #define SIZE_MIN       64
 #define SIZE_MAX_BYTES 1518
 /* Addresses of 198.19.0.0 and up that a client has; also the largest table of last counts. */
@@ -301,7 +300,7 @@ int flx_arguments_parse(struct flx_arguments *arguments, int argc, char **argv)
 	int option, error = 0;
 
 	*arguments = (struct flx_arguments){
-		.perf = {.size = SIZE_MIN, .repeat = REPEAT_DEFAULT, .seed = 1}};
+		.perf = {.size = SIZE_MIN, .repeat = FLX_REPEAT_LEAST, .seed = 1}};
 	opterr = 0;
 	optind = 1;
 	while (!error && (option = getopt_long(argc, argv, ":", options, NULL)) != -1) {

@@ -7,10 +7,12 @@
  * not hold; 2 bad arguments; 3 the generator was the limit; 130 interrupted.
  */
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -35,9 +37,10 @@ const struct flx_perf_scenario flx_perf_scenarios[] = {
 	 flx_perf_hop, FLX_USES_DURATION, 1},
 	{"echo", "answers per second of a worker, from a generator on a core of its own",
 	 flx_perf_echo, PACKETS, 1},
-	{"counter", "a request's way from port to port, with a context", flx_perf_counter,
-	 PACKETS, 1},
-	{"latency", "from when a request was due, at idle and three loads, beside the generator's own",
+	{"counter", "a request's way from port to port, with a context", flx_perf_counter, PACKETS,
+	 1},
+	{"latency",
+	 "from when a request was due, at idle and three loads, beside the generator's own",
 	 flx_perf_latency, PACKETS | FLX_USES_PORT | FLX_USES_RATE | FLX_USES_HLOG, 2},
 	{"gen", "the generator alone, against any server or itself", flx_perf_gen,
 	 PACKETS | FLX_USES_PORT | FLX_USES_RATE | FLX_USES_HLOG, 2},
@@ -106,10 +109,16 @@ static void interrupt(int number)
 	interrupted = 1;
 }
 
-static void heed_signals(void)
+/* They come in where they are waited for, and nowhere else. */
+static void heed_signals(sigset_t *unblocked)
 {
-	struct sigaction action = {.sa_handler = interrupt}; /* no SA_RESTART: waits end */
+	struct sigaction action = {.sa_handler = interrupt};
+	sigset_t ours;
 
+	sigemptyset(&ours);
+	sigaddset(&ours, SIGINT);
+	sigaddset(&ours, SIGTERM);
+	sigprocmask(SIG_BLOCK, &ours, unblocked);
 	sigaction(SIGINT, &action, NULL);
 	sigaction(SIGTERM, &action, NULL);
 }
@@ -121,12 +130,13 @@ static void leave(int number)
 	_exit(128 + number);
 }
 
-static _Noreturn void be_scenario(const struct flx_arguments *arguments)
+static _Noreturn void be_scenario(const struct flx_arguments *arguments, const sigset_t *unblocked)
 {
 	int error;
 
 	signal(SIGINT, leave);
 	signal(SIGTERM, leave);
+	sigprocmask(SIG_SETMASK, unblocked, NULL);
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
 	error = arguments->scenario->run(&arguments->perf);
 	if (error == -ENOENT && arguments->perf.only)
@@ -151,18 +161,36 @@ static void end(pid_t child)
 	waitpid(child, &status, 0);
 }
 
+/* Waits for @child or a signal; whether it was the first. */
+static bool wait_for(pid_t child, const sigset_t *unblocked)
+{
+	struct pollfd ended = {.fd = pidfd_open(child, 0), .events = POLLIN};
+	int ready;
+
+	/* A kernel without them (before 5.3): ctrl-C is then heeded when the scenario is over. */
+	if (ended.fd < 0)
+		return true;
+	do
+		ready = ppoll(&ended, 1, NULL, unblocked);
+	while (ready < 0 && errno == EINTR && !interrupted);
+	close(ended.fd);
+	return ready > 0;
+}
+
 /* Whether it came to its end as it must. */
 static bool run_scenario(const struct flx_arguments *arguments)
 {
+	sigset_t unblocked;
 	int status = 1;
 	pid_t child;
 
+	heed_signals(&unblocked);
 	fflush(NULL);
 	child = fork();
 	if (child == 0) {
 		/* A group of its own: what is to end with it is known, and ctrl-C is ours to tell. */
 		setpgid(0, 0);
-		be_scenario(arguments);
+		be_scenario(arguments, &unblocked);
 	}
 	if (child < 0) {
 		flx_error("flxperf: no process for %s: %s", arguments->scenario->name,
@@ -170,11 +198,11 @@ static bool run_scenario(const struct flx_arguments *arguments)
 		return false;
 	}
 	setpgid(child, child);
-	while (waitpid(child, &status, 0) < 0 && errno == EINTR)
-		if (interrupted) {
-			end(child);
-			return true;
-		}
+	if (!wait_for(child, &unblocked)) {
+		end(child);
+		return true;
+	}
+	waitpid(child, &status, 0);
 	if (WIFSIGNALED(status))
 		flx_error("flxperf: %s died of %s; a bug of flx", arguments->scenario->name,
 			  strsignal(WTERMSIG(status)));
@@ -230,8 +258,8 @@ static int write_files(const struct flx_arguments *arguments, const struct flx_r
 
 	if (arguments->json)
 		error = flx_results_write_json(results, arguments->json);
-	if (arguments->csv && !error)
-		error = flx_results_write_csv(results, arguments->csv);
+	if (arguments->csv && flx_results_write_csv(results, arguments->csv))
+		error = -EIO;
 	if (arguments->perf.svg && draws && !error)
 		error = write_svg(results, arguments->json, arguments->perf.svg);
 	return error;
@@ -265,12 +293,13 @@ static int measure(const struct flx_arguments *arguments, char **argv)
 	results.figures = flx_figures();
 	if (!arguments->perf.port || strncmp(arguments->perf.port, "pci:", strlen("pci:")) != 0)
 		flx_perf_flag(FLX_PERF_DEV_MODE);
+	if (arguments->perf.repeat < FLX_REPEAT_LEAST)
+		flx_perf_flag(FLX_PERF_SHORT);
 	for (uint32_t i = 0; i < arguments->claim_count; i++)
 		results.assert_[i].claim = arguments->claim[i];
 	strftime(results.started, sizeof(results.started), "%Y-%m-%dT%H:%M:%SZ", gmtime(&now));
 	flx_preflight_begin(&preflight, &arguments->perf);
 	flx_preflight_print(&preflight, stdout);
-	heed_signals();
 	results.failed = !run_scenario(arguments);
 	results.interrupted = interrupted != 0;
 	results.seconds = now_s() - begun;
