@@ -51,6 +51,7 @@ enum flx_perf_flag {
 	FLX_PERF_GENERATOR_LIMITED, /* the generator was the limit */
 	FLX_PERF_DEV_MODE,	    /* no NIC carried it */
 	FLX_PERF_SHORT,		    /* shorter than its rules ask for */
+	FLX_PERF_CAPPED,	    /* a figure is the most that was offered, or looked for */
 	FLX_PERF_FLAGS,
 };
 

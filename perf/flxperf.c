@@ -7,6 +7,8 @@
  * not hold; 2 bad arguments; 3 the generator was the limit; 130 interrupted.
  */
 #include <errno.h>
+#include <libgen.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -20,6 +22,7 @@
 
 #include "fabric/base.h"
 #include "perf/arguments.h"
+#include "perf/bed.h"
 #include "perf/compare.h"
 #include "perf/figure.h"
 #include "perf/preflight.h"
@@ -51,7 +54,8 @@ const struct flx_perf_scenario flx_perf_scenarios[] = {
 	 flx_perf_sched, FLX_USES_DURATION | FLX_DRAWS_ITSELF, 60},
 	{"scale", "two workers and more against one", flx_perf_scale, FLX_USES_WORKERS, 0},
 	{"search",
-	 "highest rate without loss (NDR), and with half a percent (PDR); --rate: none above",
+	 "the rate that most trials lose nothing at (NDR), half a percent (PDR); --rate: none "
+	 "above",
 	 flx_perf_search, PACKETS | FLX_USES_PORT | FLX_USES_RATE, 60},
 	{"idle", "what an idle fabric takes, and how soon it wakes", flx_perf_idle, 0, 0},
 	{"wire", "echo over af_xdp on a veth pair, beside testpmd", flx_perf_wire,
@@ -65,6 +69,21 @@ const struct flx_perf_scenario flx_perf_scenarios[] = {
 
 /* ------------------------------------------------------------------------------------------- usage */
 
+static void print_scenario(const struct flx_perf_scenario *row, FILE *out)
+{
+	static const char *const options[] = {
+		"--port --to --ip", "--workers", "--size --flows --zipf --seed", "--keys", "--rate",
+		"--duration",	    "--hlog"};
+
+	fprintf(out, "  %-9s %s\n           ", row->name, row->what);
+	for (uint32_t i = 0; i < sizeof(options) / sizeof(options[0]); i++)
+		if (row->uses & 1u << i)
+			fprintf(out, "%s ", options[i]);
+	if (row->uses & FLX_USES_DURATION)
+		fprintf(out, "(%g)", row->duration_s);
+	fputc('\n', out);
+}
+
 static void usage(FILE *out)
 {
 	fprintf(out, "usage: flxperf SCENARIO[.PART] [OPTION]...\n"
@@ -72,7 +91,7 @@ static void usage(FILE *out)
 		     "scenarios; a part is the beginning of its figures' names, such as "
 		     "hop.cross_core:\n");
 	for (const struct flx_perf_scenario *row = flx_perf_scenarios; row->name; row++)
-		fprintf(out, "  %-9s %s\n", row->name, row->what);
+		print_scenario(row, out);
 	fprintf(out,
 		"options of all:\n"
 		"  --repeat N       runs of each figure, in turn with what it is compared with "
@@ -82,7 +101,7 @@ static void usage(FILE *out)
 		"  --assert CLAIM   exit 1 where it does not hold: 'hop.cross_core <= 1.5 * "
 		"ring.spsc'\n"
 		"  --check          the same of every bound that a figure has\n"
-		"options of some:\n"
+		"options of some, as above:\n"
 		"  --duration S     seconds of a run\n"
 		"  --workers N      at most; of scale: up to so many\n"
 		"  --size B|imix    bytes of a frame on the wire (64)\n"
@@ -123,9 +142,10 @@ static void heed_signals(sigset_t *unblocked)
 	sigaction(SIGTERM, &action, NULL);
 }
 
-/* In a scenario, or a process of its own that it runs in; both calls may be made from here. */
+/* In a scenario, or a process of its own that it runs in; all calls may be made from here. */
 static void leave(int number)
 {
+	flx_bed_leave();
 	flx_eal_remove_dir();
 	_exit(128 + number);
 }
@@ -203,7 +223,8 @@ static bool run_scenario(const struct flx_arguments *arguments)
 		return true;
 	}
 	waitpid(child, &status, 0);
-	if (WIFSIGNALED(status))
+	/* Who read what it prints has gone, and knows it. */
+	if (WIFSIGNALED(status) && WTERMSIG(status) != SIGPIPE)
 		flx_error("flxperf: %s died of %s; a bug of flx", arguments->scenario->name,
 			  strsignal(WTERMSIG(status)));
 	return WIFEXITED(status) && WEXITSTATUS(status) == 0;
@@ -273,6 +294,33 @@ static double now_s(void)
 	return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
 }
 
+/* Whether frames of @port go over hardware: a PCI device, or the kernel's interface of one. */
+static bool is_nic(const char *port)
+{
+	const char *name = port ? strchr(port, ':') : NULL;
+	char path[96];
+
+	if (!name || strncmp(port, "af_", strlen("af_")) != 0)
+		return name && strncmp(port, "pci:", strlen("pci:")) == 0;
+	snprintf(path, sizeof(path), "/sys/class/net/%.32s/device", name + 1);
+	return access(path, F_OK) == 0;
+}
+
+/* Whether a file at @path could be written: told before minutes are spent on what would go into it. */
+static bool can_write(const char *path)
+{
+	char copy[PATH_MAX];
+
+	if (!path)
+		return true;
+	snprintf(copy, sizeof(copy), "%s", path);
+	if (access(path, W_OK) == 0 || (errno == ENOENT && access(dirname(copy), W_OK) == 0))
+		return true;
+	flx_error("flxperf: cannot write %s: %s; give a file in a directory that is there", path,
+		  strerror(errno));
+	return false;
+}
+
 static int measure(const struct flx_arguments *arguments, char **argv)
 {
 	static struct flx_preflight preflight;
@@ -286,12 +334,15 @@ static int measure(const struct flx_arguments *arguments, char **argv)
 	time_t now = time(NULL);
 	double begun = now_s();
 
+	if (!can_write(arguments->json) || !can_write(arguments->csv) ||
+	    !can_write(arguments->perf.svg))
+		return 2;
 	if (flx_figures_open()) {
 		flx_error("flxperf: no memory for its figures");
 		return 1;
 	}
 	results.figures = flx_figures();
-	if (!arguments->perf.port || strncmp(arguments->perf.port, "pci:", strlen("pci:")) != 0)
+	if (!is_nic(arguments->perf.port))
 		flx_perf_flag(FLX_PERF_DEV_MODE);
 	if (arguments->perf.repeat < FLX_REPEAT_LEAST)
 		flx_perf_flag(FLX_PERF_SHORT);

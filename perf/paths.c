@@ -182,7 +182,20 @@ int flx_perf_hop(const struct flx_perf *perf)
 
 int flx_perf_counter(const struct flx_perf *perf)
 {
-	int error = run_all(perf, counters, sizeof(counters) / sizeof(counters[0]));
+	bool given =
+		perf->size != 64 || perf->flows || perf->keys || perf->zipf > 0 || perf->workers;
+	int error = 0;
+
+	/* counter.ring is of one frame and so many contexts; the pair is of any. */
+	if (given && perf->only && !flx_part_wanted(perf, "counter.pair")) {
+		flx_error("flxperf: %s is of frames of 64 bytes and contexts of its own: leave "
+			  "--size, "
+			  "--flows, --keys, --zipf and --workers out, or ask for counter.pair",
+			  perf->only);
+		return -EINVAL;
+	}
+	if (!given)
+		error = run_all(perf, counters, sizeof(counters) / sizeof(counters[0]));
 
 	if ((error && error != -ENOENT) || !flx_part_wanted(perf, "counter.pair"))
 		return error;

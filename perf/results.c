@@ -13,6 +13,7 @@ static const char *const flags[FLX_PERF_FLAGS] = {
 	[FLX_PERF_GENERATOR_LIMITED] = "GENERATOR-LIMITED",
 	[FLX_PERF_DEV_MODE] = "DEV MODE",
 	[FLX_PERF_SHORT] = "SHORT",
+	[FLX_PERF_CAPPED] = "CAPPED",
 };
 
 static const char *const flag_texts[FLX_PERF_FLAGS] = {
@@ -20,6 +21,8 @@ static const char *const flag_texts[FLX_PERF_FLAGS] = {
 	[FLX_PERF_DEV_MODE] = "no NIC carried it: cores and memory are real, the wire is not",
 	[FLX_PERF_SHORT] =
 		"fewer runs than five, or shorter ones than the rules of its scenario ask for",
+	[FLX_PERF_CAPPED] =
+		"some figure is the most that was offered or looked for, and may be more",
 };
 
 const char *flx_perf_flag_name(enum flx_perf_flag flag)

@@ -16,7 +16,7 @@
  *			all per second
  *	ledger		sums over all fabrics: fabrics, received, generated, delivered, consumed, dropped,
  *			in_flight, unexplained
- *	flags		"GENERATOR-LIMITED", "DEV MODE", "SHORT"
+ *	flags		"GENERATOR-LIMITED", "DEV MODE", "SHORT", "CAPPED"
  *	asserts		claim, result ("holds", "fails", "unknown"), says
  *	failed		a run did not come to its end
  *	interrupted	by ctrl-C: what is there is of the runs before
