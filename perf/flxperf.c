@@ -75,7 +75,8 @@ static void print_scenario(const struct flx_perf_scenario *row, FILE *out)
 		"--port --to --ip", "--workers", "--size --flows --zipf --seed", "--keys", "--rate",
 		"--duration",	    "--hlog"};
 
-	fprintf(out, "  %-9s %s\n           ", row->name, row->what);
+	fprintf(out, "  %-9s %s%s", row->name, row->what,
+		row->uses & ~FLX_DRAWS_ITSELF ? "\n            " : "");
 	for (uint32_t i = 0; i < sizeof(options) / sizeof(options[0]); i++)
 		if (row->uses & 1u << i)
 			fprintf(out, "%s ", options[i]);
