@@ -76,7 +76,7 @@ static void print_scenario(const struct flx_perf_scenario *row, FILE *out)
 		"--duration",	    "--hlog"};
 
 	fprintf(out, "  %-9s %s%s", row->name, row->what,
-		row->uses & ~FLX_DRAWS_ITSELF ? "\n            " : "");
+		row->uses & ~(uint32_t)FLX_DRAWS_ITSELF ? "\n            " : "");
 	for (uint32_t i = 0; i < sizeof(options) / sizeof(options[0]); i++)
 		if (row->uses & 1u << i)
 			fprintf(out, "%s ", options[i]);
