@@ -287,7 +287,11 @@ uint64_t flx_now_us(const struct flx_call *call)
  */
 static inline bool is_plain(const struct rte_mbuf *mbuf)
 {
-	return rte_mbuf_refcnt_read(mbuf) == 1 && RTE_MBUF_DIRECT(mbuf) && mbuf->nb_segs == 1;
+	bool plain = rte_mbuf_refcnt_read(mbuf) == 1 && RTE_MBUF_DIRECT(mbuf) && mbuf->nb_segs == 1;
+
+	/* A driver that left it in a frame of one segment would hand it on to whoever has the buffer next. */
+	FLX_ASSERT(!plain || !mbuf->next);
+	return plain;
 }
 
 /* Gives @count buffers of @pool back. */

@@ -8,7 +8,6 @@
 
 #include "fabric/base.h"
 
-#define REPEAT_DEFAULT 5
 #define SIZE_MIN       64
 #define SIZE_MAX_BYTES 1518
 /* Addresses of 198.19.0.0 and up that a client has; also the largest table of last counts. */
@@ -284,12 +283,34 @@ static int check_uses(const struct flx_arguments *arguments, const bool *given)
 	for (const struct option *row = options; row->name; row++) {
 		uint32_t use = use_of(row->val);
 
-		if (!use || !given[row->val - OF_PORT])
+		if (!given[row->val - OF_PORT])
 			continue;
-		if (arguments->scenario && (arguments->scenario->uses & use))
+		if (arguments->scenario && (!use || (arguments->scenario->uses & use)))
 			continue;
 		flx_error("flxperf: --%s means nothing to %s; leave it out", row->name,
 			  arguments->scenario ? arguments->scenario->name : "compare");
+		return -EINVAL;
+	}
+	return 0;
+}
+
+/* Options that mean something only together. */
+static int check_pairs(const struct flx_perf *perf)
+{
+	uint32_t keys = perf->keys ? perf->keys : FLX_KEYS_DEFAULT;
+
+	if (!perf->port != !perf->to) {
+		flx_error("flxperf: --port and --to: a server is asked over a port; give both, or "
+			  "neither");
+		return -EINVAL;
+	}
+	if (perf->ip && !perf->port) {
+		flx_error("flxperf: --ip %s: an address of --port, which is not given", perf->ip);
+		return -EINVAL;
+	}
+	if (perf->flows % keys) {
+		flx_error("flxperf: --flows %u: wants a multiple of the %u keys", perf->flows,
+			  keys);
 		return -EINVAL;
 	}
 	return 0;
@@ -301,7 +322,7 @@ int flx_arguments_parse(struct flx_arguments *arguments, int argc, char **argv)
 	int option, error = 0;
 
 	*arguments = (struct flx_arguments){
-		.perf = {.size = SIZE_MIN, .repeat = REPEAT_DEFAULT, .seed = 1}};
+		.perf = {.size = SIZE_MIN, .repeat = FLX_REPEAT_LEAST, .seed = 1}};
 	opterr = 0;
 	optind = 1;
 	while (!error && (option = getopt_long(argc, argv, ":", options, NULL)) != -1) {
@@ -318,6 +339,8 @@ int flx_arguments_parse(struct flx_arguments *arguments, int argc, char **argv)
 	error = take_words(arguments, argv + optind);
 	if (!error)
 		error = check_uses(arguments, given);
+	if (!error)
+		error = check_pairs(&arguments->perf);
 	if (!error && arguments->scenario && !given[OF_DURATION - OF_PORT])
 		arguments->perf.duration_s = arguments->scenario->duration_s;
 	return error;

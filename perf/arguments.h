@@ -22,6 +22,9 @@ enum flx_perf_uses {
 	FLX_DRAWS_ITSELF = 1 << 7, /* --svg is not of its figures */
 };
 
+/* Runs of a figure, where they are not given; fewer are told as SHORT. */
+#define FLX_REPEAT_LEAST 5
+
 struct flx_perf_scenario {
 	const char *name;
 	const char *what;

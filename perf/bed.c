@@ -136,6 +136,9 @@ static bool find_hugetlbfs(char *where, size_t size)
 	return found;
 }
 
+/* The directory that is there now; "": none. */
+static char made[64];
+
 int flx_bed_path(char path[64], uint32_t keys)
 {
 	/* Records of three lines, and what is beside them. */
@@ -145,9 +148,11 @@ int flx_bed_path(char path[64], uint32_t keys)
 	if (flx_bed_huge_bytes() < needs || !find_hugetlbfs(where, sizeof(where)))
 		strcpy(where, "/dev/shm");
 	snprintf(path, 64, "%s/flx-bench-XXXXXX", where);
-	if (mkdtemp(path))
+	if (mkdtemp(path)) {
+		memcpy(made, path, sizeof(made));
 		return 0;
-	flx_error("bench_ctx: cannot make %s: %s; mount a tmpfs there", path, strerror(errno));
+	}
+	flx_error("flxperf: cannot make %s: %s; mount a tmpfs there", path, strerror(errno));
 	return -errno;
 }
 
@@ -161,6 +166,13 @@ void flx_bed_unlink(const char *path)
 		unlink(name);
 	}
 	rmdir(path);
+	made[0] = '\0';
+}
+
+void flx_bed_leave(void)
+{
+	if (made[0])
+		flx_bed_unlink(made);
 }
 
 /* --------------------------------------------------------------------------------------- batches */

@@ -64,6 +64,9 @@ void flx_bed_close(struct flx_bed *bed);
 int flx_bed_path(char path[64], uint32_t keys);
 void flx_bed_unlink(const char *path);
 
+/* flx_bed_leave - remove what this process has made of these; for a handler of signals that ends it */
+void flx_bed_leave(void);
+
 /*
  * flx_bed_update - a turn with a batch: bind, open, increment the first word, commit, settle
  * flx_bed_delete - bind, open, delete, settle

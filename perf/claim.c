@@ -2,6 +2,7 @@
 #include "perf/claim.h"
 
 #include <ctype.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -92,7 +93,7 @@ static double read_term(struct reader *reader)
 	if (isalpha((unsigned char)*start))
 		return value_of(reader, start, (size_t)(reader->at - start));
 	value = strtod(start, &end);
-	if (end == reader->at)
+	if (end == reader->at && isfinite(value))
 		return value;
 	fail(reader, FLX_CLAIM_BAD, "this is no number:", start, (size_t)(reader->at - start));
 	return 0;
@@ -167,6 +168,9 @@ enum flx_claim_result flx_claim_test(const struct flx_figures *figures, const ch
 	if (reader.result != FLX_CLAIM_HOLDS)
 		return reader.result;
 	snprintf(fault, size, "%.4g against %.4g", left, right);
+	/* A quotient by nothing is above any bound, and below any. */
+	if (!isfinite(left) || !isfinite(right))
+		return FLX_CLAIM_FAILS;
 	return holds(left, order, right) ? FLX_CLAIM_HOLDS : FLX_CLAIM_FAILS;
 }
 

@@ -2,7 +2,9 @@
 #include "perf/figure.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
@@ -72,16 +74,35 @@ void flx_figure_add(const struct flx_figure *figure, double value)
 {
 	struct flx_found *found = declare(figure);
 
+	if (!isfinite(value)) {
+		flx_error("%s: found %f %s: nothing was measured; a bug of flxperf, or a run too "
+			  "short",
+			  found->name, value, found->unit);
+		all->broken = true;
+		return;
+	}
 	flx_samples_add(&found->samples, value);
 	printf("  %-28s %12.*f %s\n", found->name, flx_samples_digits(value), value, found->unit);
 	fflush(stdout);
+}
+
+/* As much of @from as there is room for, not ending inside of a character of UTF-8. */
+static void cut(char *to, size_t size, const char *from)
+{
+	size_t length = strnlen(from, size - 1);
+
+	if (from[length])
+		while (length && ((uint8_t)from[length] & 0xc0) == 0x80)
+			length--;
+	memcpy(to, from, length);
+	to[length] = '\0';
 }
 
 void flx_figure_skip(const struct flx_figure *figure, const char *reason)
 {
 	struct flx_found *found = declare(figure);
 
-	snprintf(found->skipped, sizeof(found->skipped), "%s", reason);
+	cut(found->skipped, sizeof(found->skipped), reason);
 	printf("  %-28s skipped: %s\n", found->name, found->skipped);
 	fflush(stdout);
 }
@@ -107,6 +128,6 @@ void flx_account_add(const struct flx_ledger *ledger)
 	account->consumed += ledger->consumed;
 	account->dropped += ledger->dropped;
 	account->in_flight += (uint64_t)ledger->in_flight;
-	account->unexplained += ledger->unexplained;
+	account->unexplained += (uint64_t)llabs(ledger->unexplained);
 	account->fabrics++;
 }

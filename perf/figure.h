@@ -51,6 +51,7 @@ enum flx_perf_flag {
 	FLX_PERF_GENERATOR_LIMITED, /* the generator was the limit */
 	FLX_PERF_DEV_MODE,	    /* no NIC carried it */
 	FLX_PERF_SHORT,		    /* shorter than its rules ask for */
+	FLX_PERF_CAPPED,	    /* a figure is the most that was offered, or looked for */
 	FLX_PERF_FLAGS,
 };
 
@@ -60,12 +61,13 @@ enum flx_perf_flag {
 /* Sums over all fabrics of the run. */
 struct flx_account {
 	uint64_t received, generated, delivered, consumed, dropped, in_flight;
-	int64_t unexplained;
+	uint64_t unexplained; /* of either sign */
 	uint32_t fabrics;
 };
 
 struct flx_figures {
 	uint32_t count, seconds_count;
+	bool broken; /* some value was no number: what it is of was not measured */
 	bool flag[FLX_PERF_FLAGS];
 	struct flx_account account;
 	struct flx_found found[FLX_FIGURES_MAX];
@@ -83,7 +85,8 @@ const struct flx_found *flx_figures_find(const char *name);
 
 /*
  * flx_figure_add - one more run of @figure found @value, which is printed as it comes
- * The first one says what the figure is; past FLX_RUNS_MAX values are dropped.
+ * The first one says what the figure is; past FLX_RUNS_MAX values are dropped. What is no finite number is
+ * none of them, and fails the run after one flx_error.
  */
 void flx_figure_add(const struct flx_figure *figure, double value);
 

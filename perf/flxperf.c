@@ -7,10 +7,14 @@
  * not hold; 2 bad arguments; 3 the generator was the limit; 130 interrupted.
  */
 #include <errno.h>
+#include <libgen.h>
+#include <limits.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -18,6 +22,7 @@
 
 #include "fabric/base.h"
 #include "perf/arguments.h"
+#include "perf/bed.h"
 #include "perf/compare.h"
 #include "perf/figure.h"
 #include "perf/preflight.h"
@@ -35,9 +40,10 @@ const struct flx_perf_scenario flx_perf_scenarios[] = {
 	 flx_perf_hop, FLX_USES_DURATION, 1},
 	{"echo", "answers per second of a worker, from a generator on a core of its own",
 	 flx_perf_echo, PACKETS, 1},
-	{"counter", "a request's way from port to port, with a context", flx_perf_counter,
-	 PACKETS, 1},
-	{"latency", "from when a request was due, at idle and three loads, beside the generator's own",
+	{"counter", "a request's way from port to port, with a context", flx_perf_counter, PACKETS,
+	 1},
+	{"latency",
+	 "from when a request was due, at idle and three loads, beside the generator's own",
 	 flx_perf_latency, PACKETS | FLX_USES_PORT | FLX_USES_RATE | FLX_USES_HLOG, 2},
 	{"gen", "the generator alone, against any server or itself", flx_perf_gen,
 	 PACKETS | FLX_USES_PORT | FLX_USES_RATE | FLX_USES_HLOG, 2},
@@ -48,7 +54,8 @@ const struct flx_perf_scenario flx_perf_scenarios[] = {
 	 flx_perf_sched, FLX_USES_DURATION | FLX_DRAWS_ITSELF, 60},
 	{"scale", "two workers and more against one", flx_perf_scale, FLX_USES_WORKERS, 0},
 	{"search",
-	 "highest rate without loss (NDR), and with half a percent (PDR); --rate: none above",
+	 "the rate that most trials lose nothing at (NDR), half a percent (PDR); --rate: none "
+	 "above",
 	 flx_perf_search, PACKETS | FLX_USES_PORT | FLX_USES_RATE, 60},
 	{"idle", "what an idle fabric takes, and how soon it wakes", flx_perf_idle, 0, 0},
 	{"wire", "echo over af_xdp on a veth pair, beside testpmd", flx_perf_wire,
@@ -62,6 +69,22 @@ const struct flx_perf_scenario flx_perf_scenarios[] = {
 
 /* ------------------------------------------------------------------------------------------- usage */
 
+static void print_scenario(const struct flx_perf_scenario *row, FILE *out)
+{
+	static const char *const options[] = {
+		"--port --to --ip", "--workers", "--size --flows --zipf --seed", "--keys", "--rate",
+		"--duration",	    "--hlog"};
+
+	fprintf(out, "  %-9s %s%s", row->name, row->what,
+		row->uses & ~(uint32_t)FLX_DRAWS_ITSELF ? "\n            " : "");
+	for (uint32_t i = 0; i < sizeof(options) / sizeof(options[0]); i++)
+		if (row->uses & 1u << i)
+			fprintf(out, "%s ", options[i]);
+	if (row->uses & FLX_USES_DURATION)
+		fprintf(out, "(%g)", row->duration_s);
+	fputc('\n', out);
+}
+
 static void usage(FILE *out)
 {
 	fprintf(out, "usage: flxperf SCENARIO[.PART] [OPTION]...\n"
@@ -69,7 +92,7 @@ static void usage(FILE *out)
 		     "scenarios; a part is the beginning of its figures' names, such as "
 		     "hop.cross_core:\n");
 	for (const struct flx_perf_scenario *row = flx_perf_scenarios; row->name; row++)
-		fprintf(out, "  %-9s %s\n", row->name, row->what);
+		print_scenario(row, out);
 	fprintf(out,
 		"options of all:\n"
 		"  --repeat N       runs of each figure, in turn with what it is compared with "
@@ -79,7 +102,7 @@ static void usage(FILE *out)
 		"  --assert CLAIM   exit 1 where it does not hold: 'hop.cross_core <= 1.5 * "
 		"ring.spsc'\n"
 		"  --check          the same of every bound that a figure has\n"
-		"options of some:\n"
+		"options of some, as above:\n"
 		"  --duration S     seconds of a run\n"
 		"  --workers N      at most; of scale: up to so many\n"
 		"  --size B|imix    bytes of a frame on the wire (64)\n"
@@ -106,27 +129,35 @@ static void interrupt(int number)
 	interrupted = 1;
 }
 
-static void heed_signals(void)
+/* They come in where they are waited for, and nowhere else. */
+static void heed_signals(sigset_t *unblocked)
 {
-	struct sigaction action = {.sa_handler = interrupt}; /* no SA_RESTART: waits end */
+	struct sigaction action = {.sa_handler = interrupt};
+	sigset_t ours;
 
+	sigemptyset(&ours);
+	sigaddset(&ours, SIGINT);
+	sigaddset(&ours, SIGTERM);
+	sigprocmask(SIG_BLOCK, &ours, unblocked);
 	sigaction(SIGINT, &action, NULL);
 	sigaction(SIGTERM, &action, NULL);
 }
 
-/* In a scenario, or a process of its own that it runs in; both calls may be made from here. */
+/* In a scenario, or a process of its own that it runs in; all calls may be made from here. */
 static void leave(int number)
 {
+	flx_bed_leave();
 	flx_eal_remove_dir();
 	_exit(128 + number);
 }
 
-static _Noreturn void be_scenario(const struct flx_arguments *arguments)
+static _Noreturn void be_scenario(const struct flx_arguments *arguments, const sigset_t *unblocked)
 {
 	int error;
 
 	signal(SIGINT, leave);
 	signal(SIGTERM, leave);
+	sigprocmask(SIG_SETMASK, unblocked, NULL);
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
 	error = arguments->scenario->run(&arguments->perf);
 	if (error == -ENOENT && arguments->perf.only)
@@ -151,18 +182,36 @@ static void end(pid_t child)
 	waitpid(child, &status, 0);
 }
 
+/* Waits for @child or a signal; whether it was the first. */
+static bool wait_for(pid_t child, const sigset_t *unblocked)
+{
+	struct pollfd ended = {.fd = pidfd_open(child, 0), .events = POLLIN};
+	int ready;
+
+	/* A kernel without them (before 5.3): ctrl-C is then heeded when the scenario is over. */
+	if (ended.fd < 0)
+		return true;
+	do
+		ready = ppoll(&ended, 1, NULL, unblocked);
+	while (ready < 0 && errno == EINTR && !interrupted);
+	close(ended.fd);
+	return ready > 0;
+}
+
 /* Whether it came to its end as it must. */
 static bool run_scenario(const struct flx_arguments *arguments)
 {
+	sigset_t unblocked;
 	int status = 1;
 	pid_t child;
 
+	heed_signals(&unblocked);
 	fflush(NULL);
 	child = fork();
 	if (child == 0) {
 		/* A group of its own: what is to end with it is known, and ctrl-C is ours to tell. */
 		setpgid(0, 0);
-		be_scenario(arguments);
+		be_scenario(arguments, &unblocked);
 	}
 	if (child < 0) {
 		flx_error("flxperf: no process for %s: %s", arguments->scenario->name,
@@ -170,12 +219,13 @@ static bool run_scenario(const struct flx_arguments *arguments)
 		return false;
 	}
 	setpgid(child, child);
-	while (waitpid(child, &status, 0) < 0 && errno == EINTR)
-		if (interrupted) {
-			end(child);
-			return true;
-		}
-	if (WIFSIGNALED(status))
+	if (!wait_for(child, &unblocked)) {
+		end(child);
+		return true;
+	}
+	waitpid(child, &status, 0);
+	/* Who read what it prints has gone, and knows it. */
+	if (WIFSIGNALED(status) && WTERMSIG(status) != SIGPIPE)
 		flx_error("flxperf: %s died of %s; a bug of flx", arguments->scenario->name,
 			  strsignal(WTERMSIG(status)));
 	return WIFEXITED(status) && WEXITSTATUS(status) == 0;
@@ -230,8 +280,8 @@ static int write_files(const struct flx_arguments *arguments, const struct flx_r
 
 	if (arguments->json)
 		error = flx_results_write_json(results, arguments->json);
-	if (arguments->csv && !error)
-		error = flx_results_write_csv(results, arguments->csv);
+	if (arguments->csv && flx_results_write_csv(results, arguments->csv))
+		error = -EIO;
 	if (arguments->perf.svg && draws && !error)
 		error = write_svg(results, arguments->json, arguments->perf.svg);
 	return error;
@@ -243,6 +293,33 @@ static double now_s(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
+}
+
+/* Whether frames of @port go over hardware: a PCI device, or the kernel's interface of one. */
+static bool is_nic(const char *port)
+{
+	const char *name = port ? strchr(port, ':') : NULL;
+	char path[96];
+
+	if (!name || strncmp(port, "af_", strlen("af_")) != 0)
+		return name && strncmp(port, "pci:", strlen("pci:")) == 0;
+	snprintf(path, sizeof(path), "/sys/class/net/%.32s/device", name + 1);
+	return access(path, F_OK) == 0;
+}
+
+/* Whether a file at @path could be written: told before minutes are spent on what would go into it. */
+static bool can_write(const char *path)
+{
+	char copy[PATH_MAX];
+
+	if (!path)
+		return true;
+	snprintf(copy, sizeof(copy), "%s", path);
+	if (access(path, W_OK) == 0 || (errno == ENOENT && access(dirname(copy), W_OK) == 0))
+		return true;
+	flx_error("flxperf: cannot write %s: %s; give a file in a directory that is there", path,
+		  strerror(errno));
+	return false;
 }
 
 static int measure(const struct flx_arguments *arguments, char **argv)
@@ -258,19 +335,23 @@ static int measure(const struct flx_arguments *arguments, char **argv)
 	time_t now = time(NULL);
 	double begun = now_s();
 
+	if (!can_write(arguments->json) || !can_write(arguments->csv) ||
+	    !can_write(arguments->perf.svg))
+		return 2;
 	if (flx_figures_open()) {
 		flx_error("flxperf: no memory for its figures");
 		return 1;
 	}
 	results.figures = flx_figures();
-	if (!arguments->perf.port || strncmp(arguments->perf.port, "pci:", strlen("pci:")) != 0)
+	if (!is_nic(arguments->perf.port))
 		flx_perf_flag(FLX_PERF_DEV_MODE);
+	if (arguments->perf.repeat < FLX_REPEAT_LEAST)
+		flx_perf_flag(FLX_PERF_SHORT);
 	for (uint32_t i = 0; i < arguments->claim_count; i++)
 		results.assert_[i].claim = arguments->claim[i];
 	strftime(results.started, sizeof(results.started), "%Y-%m-%dT%H:%M:%SZ", gmtime(&now));
 	flx_preflight_begin(&preflight, &arguments->perf);
 	flx_preflight_print(&preflight, stdout);
-	heed_signals();
 	results.failed = !run_scenario(arguments);
 	results.interrupted = interrupted != 0;
 	results.seconds = now_s() - begun;

@@ -83,7 +83,7 @@ static void judge_company(struct flx_preflight *preflight)
 	if (within(preflight->allowed, preflight->used))
 		warn(preflight,
 		     "CPUs %s, which are all there are, run workers: the kernel and whoever starts "
-		     "a program interrupt them; leave some to others (--workers)",
+		     "a program interrupt them; give the machine more",
 		     preflight->used);
 	else if (!within(preflight->used, preflight->isolated))
 		warn(preflight,

@@ -13,12 +13,16 @@ static const char *const flags[FLX_PERF_FLAGS] = {
 	[FLX_PERF_GENERATOR_LIMITED] = "GENERATOR-LIMITED",
 	[FLX_PERF_DEV_MODE] = "DEV MODE",
 	[FLX_PERF_SHORT] = "SHORT",
+	[FLX_PERF_CAPPED] = "CAPPED",
 };
 
 static const char *const flag_texts[FLX_PERF_FLAGS] = {
 	[FLX_PERF_GENERATOR_LIMITED] = "the generator was the limit: what it drove may be faster",
 	[FLX_PERF_DEV_MODE] = "no NIC carried it: cores and memory are real, the wire is not",
-	[FLX_PERF_SHORT] = "shorter than the rules of its scenario ask for",
+	[FLX_PERF_SHORT] =
+		"fewer runs than five, or shorter ones than the rules of its scenario ask for",
+	[FLX_PERF_CAPPED] =
+		"some figure is the most that was offered or looked for, and may be more",
 };
 
 const char *flx_perf_flag_name(enum flx_perf_flag flag)
@@ -33,36 +37,26 @@ static bool is_interrupted_or_failed(const struct flx_results *results)
 	return results->interrupted || results->failed;
 }
 
-static enum flx_claim_result test_bound(const struct flx_figures *figures,
-					const struct flx_found *found, const char *bound,
-					char *fault, size_t size)
+enum flx_claim_result flx_results_bound(const struct flx_figures *figures,
+					const struct flx_found *found, const char *bound)
 {
-	char claim[sizeof(found->name) + sizeof(found->must) + 1];
+	char claim[sizeof(found->name) + sizeof(found->must) + 1], fault[160];
 
 	snprintf(claim, sizeof(claim), "%s %s", found->name, bound);
-	return flx_claim_test(figures, claim, fault, size);
+	return flx_claim_test(figures, claim, fault, sizeof(fault));
 }
 
-bool flx_results_holds(const struct flx_figures *figures, const struct flx_found *found,
-		       const char *bound)
+/* How many musts came to @result. */
+static uint32_t count_musts(const struct flx_figures *figures, enum flx_claim_result result)
 {
-	char fault[160];
-
-	return test_bound(figures, found, bound, fault, sizeof(fault)) == FLX_CLAIM_HOLDS;
-}
-
-/* A must of a figure that was skipped is not missed; what was measured is held to it. */
-static uint32_t count_missed(const struct flx_figures *figures)
-{
-	uint32_t missed = 0;
+	uint32_t count = 0;
 
 	for (uint32_t i = 0; i < figures->count; i++) {
 		const struct flx_found *found = &figures->found[i];
 
-		missed += found->must[0] && found->samples.count &&
-			  !flx_results_holds(figures, found, found->must);
+		count += found->must[0] && flx_results_bound(figures, found, found->must) == result;
 	}
-	return missed;
+	return count;
 }
 
 void flx_results_judge(struct flx_results *results)
@@ -76,8 +70,9 @@ void flx_results_judge(struct flx_results *results)
 			flx_claim_test(results->figures, one->claim, one->says, sizeof(one->says));
 		failed |= one->result != FLX_CLAIM_HOLDS;
 	}
-	failed |= results->check && count_missed(results->figures);
-	failed |= results->figures->account.unexplained != 0;
+	failed |= results->check && (count_musts(results->figures, FLX_CLAIM_FAILS) ||
+				     count_musts(results->figures, FLX_CLAIM_UNKNOWN));
+	failed |= results->figures->account.unexplained != 0 || results->figures->broken;
 	results->status = results->interrupted				       ? 130
 			  : failed					       ? 1
 			  : results->figures->flag[FLX_PERF_GENERATOR_LIMITED] ? 3
@@ -85,6 +80,13 @@ void flx_results_judge(struct flx_results *results)
 }
 
 /* ------------------------------------------------------------------------------------------ print */
+
+static const char *word_of(enum flx_claim_result result)
+{
+	return result == FLX_CLAIM_HOLDS   ? "ok"
+	       : result == FLX_CLAIM_FAILS ? "MISSED"
+					   : "not measured";
+}
 
 static void print_bounds(const struct flx_figures *figures, const struct flx_found *found,
 			 FILE *out)
@@ -99,10 +101,12 @@ static void print_bounds(const struct flx_figures *figures, const struct flx_fou
 	}
 	if (found->must[0])
 		fprintf(out, "  must %s: %s", found->must,
-			flx_results_holds(figures, found, found->must) ? "ok" : "MISSED");
+			word_of(flx_results_bound(figures, found, found->must)));
 	if (found->target[0])
 		fprintf(out, "  target %s%s", found->target,
-			flx_results_holds(figures, found, found->target) ? ": met" : "");
+			flx_results_bound(figures, found, found->target) == FLX_CLAIM_HOLDS
+				? ": met"
+				: "");
 	fputc('\n', out);
 }
 
@@ -118,7 +122,8 @@ static void print_row(const struct flx_figures *figures, const struct flx_found 
 	}
 	snprintf(range, sizeof(range), "[%.*f .. %.*f]", digits, flx_samples_min(&found->samples),
 		 digits, flx_samples_max(&found->samples));
-	fprintf(out, "%-28s %10.*f %-22s %-12s", found->name, digits, median, range, found->unit);
+	fprintf(out, "%-28s %10.*f %-22s %2u  %-12s", found->name, digits, median, range,
+		found->samples.count, found->unit);
 	print_bounds(figures, found, out);
 }
 
@@ -136,7 +141,7 @@ static void print_figures(const struct flx_figures *figures, const char *head, b
 		if (is_latency(&figures->found[i]) != latencies)
 			continue;
 		if (!any)
-			fprintf(out, "\n%s  median [least .. most] of all runs\n", head);
+			fprintf(out, "\n%s  median [least .. most], runs\n", head);
 		any = true;
 		print_row(figures, &figures->found[i], out);
 	}
@@ -149,7 +154,7 @@ static void print_ledger(const struct flx_account *account, FILE *out)
 	fprintf(out,
 		"\nLEDGER  of %" PRIu32 " fabrics: received %" PRIu64 " + generated %" PRIu64
 		" = delivered %" PRIu64 " + consumed %" PRIu64 " + dropped %" PRIu64
-		" + in flight %" PRIu64 "\nunexplained %" PRId64 "\n",
+		" + in flight %" PRIu64 "\nunexplained %" PRIu64 "\n",
 		account->fabrics, account->received, account->generated, account->delivered,
 		account->consumed, account->dropped, account->in_flight, account->unexplained);
 }
@@ -157,12 +162,14 @@ static void print_ledger(const struct flx_account *account, FILE *out)
 static void print_verdict(const struct flx_results *results, FILE *out)
 {
 	const struct flx_figures *figures = results->figures;
-	uint32_t musts = 0;
+	uint32_t hold = count_musts(figures, FLX_CLAIM_HOLDS);
+	uint32_t unknown = count_musts(figures, FLX_CLAIM_UNKNOWN);
 
-	for (uint32_t i = 0; i < figures->count; i++)
-		musts += figures->found[i].must[0] && figures->found[i].samples.count;
-	fprintf(out, "\nVERDICT  %s: %u of %u bounds hold\n", results->scenario,
-		musts - count_missed(figures), musts);
+	fprintf(out, "\nVERDICT  %s: %u of %u bounds hold", results->scenario, hold,
+		hold + count_musts(figures, FLX_CLAIM_FAILS));
+	if (unknown)
+		fprintf(out, ", %u could not be measured", unknown);
+	fputc('\n', out);
 	for (uint32_t i = 0; i < results->assert_count; i++) {
 		const struct flx_assert *one = &results->assert_[i];
 

@@ -9,14 +9,14 @@
  *	environment	what preflight found of the machine
  *	results		of each figure: name, unit, value (median), runs (in order), least, most; where it
  *			has one: floor {name, value}, ratio (value / floor), must and target {claim,
- *			limit, holds}, what
+ *			limit, known (what it is about was measured), holds}, what
  *	skipped		figures that could not be measured here: name, reason; must, target and what
  *			as above
  *	series		what happened over time: name, run, rows of [second, offered, answered, dropped],
  *			all per second
  *	ledger		sums over all fabrics: fabrics, received, generated, delivered, consumed, dropped,
  *			in_flight, unexplained
- *	flags		"GENERATOR-LIMITED", "DEV MODE", "SHORT"
+ *	flags		"GENERATOR-LIMITED", "DEV MODE", "SHORT", "CAPPED"
  *	asserts		claim, result ("holds", "fails", "unknown"), says
  *	failed		a run did not come to its end
  *	interrupted	by ctrl-C: what is there is of the runs before
@@ -53,7 +53,7 @@ struct flx_results {
 	double seconds;
 	uint32_t assert_count;
 	struct flx_assert assert_[FLX_ASSERTS_MAX];
-	bool check; /* every must is asserted as well */
+	bool check; /* every must is asserted as well: one that could not be measured does not hold */
 	bool failed;
 	bool interrupted;
 	int status; /* exit status */
@@ -65,9 +65,9 @@ struct flx_results {
  */
 void flx_results_judge(struct flx_results *results);
 
-/* flx_results_holds - does @found keep to @bound, "<= 25"? Of the figures of the same run. */
-bool flx_results_holds(const struct flx_figures *figures, const struct flx_found *found,
-		       const char *bound);
+/* flx_results_bound - does @found keep to @bound, "<= 25"? Of the figures of the same run. */
+enum flx_claim_result flx_results_bound(const struct flx_figures *figures,
+					const struct flx_found *found, const char *bound);
 
 const char *flx_perf_flag_name(enum flx_perf_flag flag);
 

@@ -2,7 +2,9 @@
 #include <errno.h>
 #include <jansson.h>
 #include <limits.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "fabric/base.h"
@@ -14,27 +16,36 @@
 
 /* ------------------------------------------------------------------------------------------- JSON */
 
+/* JSON is UTF-8; what is not cannot be told, but that it was there. */
+static json_t *text(const char *string)
+{
+	json_t *value = json_string(string);
+
+	return value ? value : json_string("(not UTF-8)");
+}
+
 /* Jansson's own calls take ownership of what they set, and pass a failure on as NULL. */
 static json_t *list_strings(char *const *words)
 {
 	json_t *list = json_array();
 
 	for (; *words; words++)
-		json_array_append_new(list, json_string(*words));
+		json_array_append_new(list, text(*words));
 	return list;
 }
 
 static json_t *describe_bound(const struct flx_figures *figures, const struct flx_found *found,
 			      const char *bound)
 {
+	enum flx_claim_result result = flx_results_bound(figures, found, bound);
 	json_t *object = json_object();
 	double limit;
 
 	json_object_set_new(object, "claim", json_string(bound));
 	if (flx_claim_limit(figures, bound, &limit))
 		json_object_set_new(object, "limit", json_real(limit));
-	json_object_set_new(object, "holds",
-			    json_boolean(flx_results_holds(figures, found, bound)));
+	json_object_set_new(object, "known", json_boolean(result != FLX_CLAIM_UNKNOWN));
+	json_object_set_new(object, "holds", json_boolean(result == FLX_CLAIM_HOLDS));
 	return object;
 }
 
@@ -204,30 +215,50 @@ static int write_csv(const struct flx_results *results, FILE *file)
 	return ferror(file) ? -EIO : 0;
 }
 
-/* Under another name first: who reads it never sees half of it. */
-static int write_whole(const struct flx_results *results, const char *path,
-		       int (*write_to)(const struct flx_results *, FILE *))
-{
-	char part[PATH_MAX];
-	FILE *file;
-	int error;
+typedef int write_fn(const struct flx_results *results, FILE *file);
 
-	if (snprintf(part, sizeof(part), "%s.part", path) >= (int)sizeof(part)) {
-		flx_error("flxperf: the name %.40s... is too long for a file", path);
-		return -ENAMETOOLONG;
-	}
-	file = fopen(part, "w");
-	error = file ? write_to(results, file) : -errno;
+/* Opens @path by @mode, writes, and closes: 0 or -errno. */
+static int write_into(const struct flx_results *results, const char *path, const char *mode,
+		      write_fn *write_to)
+{
+	FILE *file = fopen(path, mode);
+	int error = file ? write_to(results, file) : -errno;
+
 	if (file && fclose(file) && !error)
 		error = -errno;
+	return error;
+}
+
+/* Under another name first: who reads it never sees half of it. */
+static int replace(const struct flx_results *results, const char *path, write_fn *write_to)
+{
+	char part[PATH_MAX];
+	int error;
+
+	if (snprintf(part, sizeof(part), "%s.%d.part", path, (int)getpid()) >= (int)sizeof(part))
+		return -ENAMETOOLONG;
+	error = write_into(results, part, "wx", write_to);
 	if (!error && rename(part, path))
 		error = -errno;
-	if (!error)
-		return 0;
-	if (file)
+	if (error && error != -EEXIST)
 		unlink(part);
-	flx_error("flxperf: cannot write %s: %s; give a file in a directory that is there", path,
-		  strerror(-error));
+	return error;
+}
+
+/* What is no file, such as a pipe or /dev/stdout, is written to, and stays what it is. */
+static int write_whole(const struct flx_results *results, const char *path, write_fn *write_to)
+{
+	char real[PATH_MAX];
+	struct stat status;
+	int error;
+
+	if (stat(path, &status) == 0 && !S_ISREG(status.st_mode))
+		error = write_into(results, path, "w", write_to);
+	else
+		error = replace(results, realpath(path, real) ? real : path, write_to);
+	if (error)
+		flx_error("flxperf: cannot write %s: %s; give a file in a directory that is there",
+			  path, strerror(-error));
 	return error;
 }
 

@@ -27,7 +27,6 @@ struct flx_sample {
 	double cycles;	/* TSC cycles per message: the figure */
 	double client;	/* of these, the load generator's on the same core */
 	double per_sec; /* messages per second */
-	uint64_t unexplained;
 };
 
 /*

@@ -267,6 +267,10 @@ int flx_perf_scale(const struct flx_perf *perf)
 		flx_figure_skip(&figure, "this machine has one CPU; it needs two");
 		return -ENOTSUP;
 	}
+	if (perf->workers == 1) {
+		flx_error("flxperf: scale --workers 1: two at least are compared with one");
+		return -EINVAL;
+	}
 	if (perf->workers)
 		cpus = RTE_MIN(cpus, perf->workers);
 	error = run_scale(perf, &load, 2);

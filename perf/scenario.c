@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <rte_cycles.h>
 #include <rte_ethdev.h>
@@ -103,6 +104,19 @@ static void make_circle(uint32_t workers, bool batch)
 	}
 }
 
+/* Cycles from one hop to the next, as the workers' clocks have them. */
+static void find_hops(const struct measured *run, uint32_t workers, struct flx_sample *sample)
+{
+	uint64_t hops = 0, tsc = 0;
+
+	for (uint32_t w = 0; w < workers; w++) {
+		hops += run->after.worker_handled[w] - run->before.worker_handled[w];
+		tsc += run->after.worker_total_tsc[w] - run->before.worker_total_tsc[w];
+	}
+	sample->cycles = (double)tsc / workers / (double)hops;
+	sample->per_sec = (double)rte_get_tsc_hz() / sample->cycles;
+}
+
 struct flx_sample flx_scenario_hop(const void *argument)
 {
 	const struct flx_scenario_conf *conf = argument;
@@ -110,7 +124,6 @@ struct flx_sample flx_scenario_hop(const void *argument)
 	struct flx_client_conf client = {
 		.queues = 1, .in_flight = conf->in_flight, .clients = 1, .udp_port = HOP_PORT};
 	struct measured *run = calloc(1, sizeof(*run));
-	uint64_t hops = 0, tsc = 0;
 	struct flx_sample sample = {0};
 
 	make_circle(conf->workers, conf->batch);
@@ -118,13 +131,75 @@ struct flx_sample flx_scenario_hop(const void *argument)
 	if (sample.status)
 		return sample;
 	measure(run, conf);
-	for (uint32_t w = 0; w < conf->workers; w++) {
-		hops += run->after.worker_handled[w] - run->before.worker_handled[w];
-		tsc += run->after.worker_total_tsc[w] - run->before.worker_total_tsc[w];
-	}
-	sample.cycles = (double)tsc / conf->workers / (double)hops;
-	sample.per_sec = (double)rte_get_tsc_hz() / sample.cycles;
+	find_hops(run, conf->workers, &sample);
 	sample.status = -flx_rig_stop(&run->rig, conf->in_flight);
+	return sample;
+}
+
+/* ------------------------------------------------------------------------------------- keyed hops */
+
+struct visits {
+	uint64_t count;
+	uint8_t last[56]; /* a line with it */
+};
+
+/* Reads a line of the message, and writes one of the context. */
+static int visit(struct flx_call *call, struct flx_msg *msg, void *context)
+{
+	struct visits *visits = context;
+	const uint8_t *payload = flx_at(msg, 0, sizeof(uint64_t));
+
+	if (!payload)
+		return -EMSGSIZE;
+	visits->count++;
+	memcpy(visits->last, payload, sizeof(uint64_t));
+	return flx_send(call, 0, msg);
+}
+
+#define VISIT(id_, next)                                                                           \
+	{                                                                                          \
+		.id = (id_), .handler = visit,                                                     \
+		.key = {.extract = flx_key_client, .size = FLX_KEY_CLIENT_SIZE},                   \
+		.context = {.size = sizeof(struct visits)},                                        \
+		.streams = {{.type = FLX_STREAM_POST, .to = {next}}},                              \
+	}
+
+/* Two keyed groups, all of one at the first worker and all of the other at the second. */
+static struct flx_fluxion visited[] = {
+	{.id = "in",
+	 .listen = {.udp = HOP_PORT},
+	 .handler = pass_on,
+	 .streams = {{.type = FLX_STREAM_START, .to = {"here"}}}},
+	VISIT("here", "there"),
+	VISIT("there", "here"),
+};
+enum { GROUP_HERE = 1, GROUP_THERE };
+
+struct flx_sample flx_scenario_keyed(const void *argument)
+{
+	const struct flx_scenario_conf *conf = argument;
+	struct flx_program program = {.name = "keyed", FLX_FLUXIONS(visited)};
+	struct flx_client_conf client = {.queues = 1,
+					 .in_flight = conf->in_flight,
+					 .clients = conf->clients,
+					 .udp_port = HOP_PORT};
+	struct measured *run = calloc(1, sizeof(*run));
+	struct flx_sample sample = {0};
+	int error = start(run, &program, conf, &client), ended;
+
+	if (error) {
+		sample.status = error;
+		return sample;
+	}
+	error = flx_rig_place(&run->rig, GROUP_HERE, 0);
+	if (!error)
+		error = flx_rig_place(&run->rig, GROUP_THERE, 1);
+	if (!error)
+		measure(run, conf);
+	if (!error)
+		find_hops(run, conf->workers, &sample);
+	ended = flx_rig_stop(&run->rig, conf->in_flight);
+	sample.status = -(error ? error : ended);
 	return sample;
 }
 

@@ -35,6 +35,12 @@ struct flx_sample flx_scenario_circle(const void *conf);
 struct flx_sample flx_scenario_hop(const void *conf);
 
 /*
+ * Messages that go to and fro between two keyed groups, each with a worker of its own: each hop binds the
+ * context of the message's client, of a line, writes it, and reads a line of the message. Cycles per hop.
+ */
+struct flx_sample flx_scenario_keyed(const void *conf);
+
+/*
  * The counter app from ring port to ring port: parse, verify, three fluxions, a keyed context,
  * reply with check sums. Cycles per answer on the worker's core, without the client's own.
  */

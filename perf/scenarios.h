@@ -12,6 +12,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* Of a generator, where they are not given. */
+#define FLX_KEYS_DEFAULT 1024
+
 #define FLX_SIZE_IMIX 0 /* 7 frames of 64 bytes to 4 of 594 to 1 of 1,518 */
 
 /* What the command line says; defaults are filled in. */

@@ -55,7 +55,9 @@ static const struct {
 	const char *name;
 	double loss;
 } goals[] = {
-	{{.name = "search.ndr", .unit = "requests/s", .what = "highest rate without loss"},
+	{{.name = "search.ndr",
+	  .unit = "requests/s",
+	  .what = "highest rate at which half of the trials or more lose nothing"},
 	 "ndr",
 	 0},
 	{{.name = "search.pdr",
@@ -222,7 +224,9 @@ static void tell(uint32_t goal)
 		printf("none: even %.0f/s lose too much", found.upper);
 	else if (!found.upper)
 		printf("at least %.0f/s, which is the most that was offered", found.lower);
-	else
+	if (found.lower && !found.upper)
+		flx_perf_flag(FLX_PERF_CAPPED);
+	else if (found.lower)
 		printf("%.0f/s do, %.0f/s do not, %.0f/s are answered", found.lower, found.upper,
 		       found.throughput);
 	printf("; %" PRIu32 " trials in %.0f s\n", run.search.count, now_s() - run.begun_s);

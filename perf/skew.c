@@ -183,6 +183,8 @@ static int measure(const struct skew *skew)
 		if (error)
 			return error;
 		flx_figure_add(&figure, found.even_ms);
+		if (found.even_ms >= AFTER_MS)
+			flx_perf_flag(FLX_PERF_CAPPED);
 		printf("    from %.0f + %.0f %%, by %" PRIu64 " moves of %" PRIu64
 		       " slices; %" PRIu64 " requests refused\n",
 		       found.before_pct[0], found.before_pct[1], found.moves, found.slices,

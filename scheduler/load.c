@@ -125,15 +125,21 @@ static void forget_slices(struct flx_load *load)
 	}
 }
 
-/* Whether the next window is to be measured, of a worker whose slices are. */
+/*
+ * Whether the next window is to be measured, of a worker whose slices are. Of each group of windows one,
+ * now this one and now that: a load that comes every millisecond would else be seen always, or never.
+ */
 static bool is_next(struct flx_load *load, bool asked)
 {
-	if (asked || published(&load->measured) < FLX_LOAD_LEARN ||
-	    ++load->passed == FLX_LOAD_EVERY) {
+	uint32_t measured = published(&load->measured);
+
+	if (asked || measured < FLX_LOAD_LEARN) {
 		load->passed = 0;
 		return true;
 	}
-	return false;
+	if (load->passed % FLX_LOAD_EVERY == 0)
+		load->chosen = (uint32_t)(load->passed * 2654435769u >> 16) % FLX_LOAD_EVERY;
+	return load->passed++ % FLX_LOAD_EVERY == load->chosen;
 }
 
 /* Slices of a window that was begun with measuring are published; then it is decided anew. */

@@ -80,7 +80,8 @@ struct flx_load {
 	uint64_t message_cycles;
 	bool watches;	 /* slices are measured, if not in every window */
 	bool measures;	 /* in this one */
-	uint32_t passed; /* windows that were not measured, since one was */
+	uint32_t passed; /* windows since slices were learnt */
+	uint32_t chosen; /* that is measured, of each FLX_LOAD_EVERY of them */
 	uint32_t group_count;
 	uint32_t *cycles; /* in this window, by group and slice */
 	uint8_t *touched; /* by group: 1, some in this window; 2, published is not all zero */

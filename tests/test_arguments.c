@@ -84,11 +84,11 @@ static void test_arguments_are_taken(void)
 	struct flx_arguments got;
 
 	CU_ASSERT_EQUAL_FATAL(
-		parse(&got, "--size imix --flows 4k --keys 1024 --zipf 0.99 --rate 1.5M echo.ring"),
+		parse(&got, "--size imix --flows 4096 --keys 1024 --zipf 0.99 --rate 1.5M echo.ring"),
 		0);
 	CU_ASSERT_STRING_EQUAL(got.perf.only, "echo.ring");
 	CU_ASSERT_EQUAL(got.perf.size, FLX_SIZE_IMIX);
-	CU_ASSERT_EQUAL(got.perf.flows, 4000);
+	CU_ASSERT_EQUAL(got.perf.flows, 4096);
 	CU_ASSERT_EQUAL(got.perf.keys, 1024);
 	CU_ASSERT_EQUAL(got.perf.zipf, 0.99);
 	CU_ASSERT_EQUAL(got.perf.rate, 1500000);
@@ -133,6 +133,13 @@ static const struct {
 	{"compare a", "two files"},
 	{"compare a b c", "two files"},
 	{"compare a b --duration 2", "--duration"},
+	{"compare a b --check", "--check"},
+	{"compare a b --json x", "--json"},
+	{"echo --port ring", "--to"},
+	{"echo --to 198.18.0.1:7", "--port"},
+	{"echo --ip 198.18.0.1/24", "--ip"},
+	{"echo --flows 100", "--flows 100"},
+	{"echo --flows 12 --keys 8", "--flows 12"},
 	{"hop --no-such", "--no-such"},
 	{"hop --repeat", "--repeat"},
 	{"hop --repeat 0", "--repeat 0"},

@@ -77,6 +77,10 @@ static void test_claim_of_a_quotient_by_zero_fails(void)
 			FLX_CLAIM_FAILS);
 	CU_ASSERT_EQUAL(flx_claim_test(&zero, "1 / none <= 1", fault, sizeof(fault)),
 			FLX_CLAIM_FAILS);
+	CU_ASSERT_EQUAL(flx_claim_test(&zero, "1 / none >= 1", fault, sizeof(fault)),
+			FLX_CLAIM_FAILS);
+	CU_ASSERT_EQUAL(flx_claim_test(&zero, "none > -inf", fault, sizeof(fault)), FLX_CLAIM_BAD);
+	CU_ASSERT_EQUAL(flx_claim_test(&zero, "none < 1e999", fault, sizeof(fault)), FLX_CLAIM_BAD);
 }
 
 static void test_claim_limit_is_its_right_side(void)

@@ -150,7 +150,7 @@ static const struct {
 	 "bare metal"},
 	{{{CPU "isolated", "\n"}}, "1-2", "of CPUs 1-2 not all", "isolcpus=1-2"},
 	{{{CPU "isolated", "2\n"}}, "1-2", "of CPUs 1-2 not all", "isolcpus=1-2"},
-	{{{"proc/self/status", "Cpus_allowed_list:\t1-2\n"}}, "1-2", "all there are", "--workers"},
+	{{{"proc/self/status", "Cpus_allowed_list:\t1-2\n"}}, "1-2", "all there are", "the machine more"},
 	{{{CPU "cpu1/topology/thread_siblings_list", "1,5\n"}},
 	 "1-2",
 	 "CPUs 5 are SMT siblings",

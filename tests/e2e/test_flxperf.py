@@ -33,7 +33,7 @@ def flxperf(*arguments, check=False, timeout=120):
 
 
 def traces():
-    return {name for folder in ("/var/run/dpdk", "/dev/hugepages", "/tmp/dpdk")
+    return {name for folder in ("/var/run/dpdk", "/dev/hugepages", "/dev/shm", "/tmp/dpdk")
             if os.access(folder, os.R_OK) for name in os.listdir(folder)}
 
 
@@ -124,6 +124,30 @@ class Flxperf(unittest.TestCase):
         self.assertGreaterEqual(len(found["results"]), 2)
         time.sleep(0.2)
         self.assertEqual(traces() - before, set())
+
+    def test_interrupted_store_leaves_no_file(self):
+        before = traces()
+        process = subprocess.Popen([FLXPERF, "ctx.bind", "--dev", "--keys", "65536", "--repeat", "64"],
+                                   stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
+        for line in process.stdout:
+            if line.startswith("  ctx.bind.65536.store "):
+                break
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=30)
+        self.assertEqual(process.returncode, 130)
+        time.sleep(0.2)
+        self.assertEqual(traces() - before, set())
+
+    def test_scenarios_of_the_generator_account_for_every_message(self):
+        for arguments in (("echo",), ("counter.pair", "--keys", "64"), ("gen", "--rate", "20k"),
+                          ("latency", "--rate", "20k"), ("search", "--rate", "20k")):
+            with self.subTest(arguments=arguments):
+                done, found = self.measure(*arguments, "--repeat", "1", "--duration", "0.2")
+                # 3: on a busy machine the generator itself may have been away.
+                self.assertIn(done.returncode, (0, 3), done.stdout)
+                self.assertEqual(found["ledger"]["unexplained"], 0)
+                self.assertGreater(len(found["results"]), 0)
+                self.assertIn("SHORT", found["flags"])
 
     def test_compare_tells_a_run_from_itself(self):
         self.measure("hop.same_core", "--repeat", "5", "--duration", "0.05")
