@@ -157,7 +157,7 @@ static void name_raw(char path[PATH_MAX], const struct flx_perf *perf, const cha
 	snprintf(path, PATH_MAX, "%s.%s.raw", perf->hlog, load);
 }
 
-/* 0: none was wrong; else -errno after what was told, for a child that fails leaves it, and one flx_error. */
+/* 0: none was wrong; else -errno after one flx_error, before which stands what was told so far. */
 static int check_right(const struct flx_trial_found *found, const char *what)
 {
 	if (!found->wrong)

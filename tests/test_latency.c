@@ -72,6 +72,15 @@ static void test_latency_gives_the_published_percentiles(void)
 	flx_latency_fini(&latency);
 }
 
+static bool is_up(void)
+{
+	static int state = 1;
+
+	if (state > 0)
+		state = flx_test_eal();
+	return state == 0;
+}
+
 static void test_latency_counts_from_the_plan_while_the_server_stalls(void)
 {
 	static const struct flx_query_conf query_conf = {.ip = RTE_BE32(0xc6120001),
@@ -96,7 +105,7 @@ static void test_latency_counts_from_the_plan_while_the_server_stalls(void)
 					    .pacing = &pacing};
 	uint64_t now = 1;
 
-	CU_ASSERT_EQUAL_FATAL(flx_test_eal(), 0);
+	CU_ASSERT_TRUE_FATAL(is_up());
 	pool = rte_pktmbuf_pool_create("stall", RESULTS + 127, 0, 0, RTE_PKTMBUF_HEADROOM + 128,
 				       -1);
 	CU_ASSERT_PTR_NOT_NULL_FATAL(pool);
@@ -130,6 +139,56 @@ static void test_latency_counts_from_the_plan_while_the_server_stalls(void)
 	flx_latency_fini(&latency);
 	flx_latency_fini(&pacing);
 	rte_mempool_free(pool);
+}
+
+/* Late by more than it may be, it refuses; of what is left and of what is not each third is one that counts. */
+static void test_latency_times_every_kth_whatever_is_refused(void)
+{
+	static const struct flx_query_conf query_conf = {.ip = RTE_BE32(0xc6120001),
+							 .udp_port = 7,
+							 .size = 64,
+							 .clients = 8,
+							 .stamped = true};
+	static struct flx_asker asker;
+	static struct flx_query query;
+	struct flx_latency latency, pacing;
+	struct rte_mbuf *frames[8];
+	struct flx_asker_conf conf = {
+		.query = &query, .flow_count = 8, .spares = 8, .backlog = 4, .hz = 1000000000};
+	const struct flx_asker_plan plan = {.per_tick = 1.0 / INTERVAL,
+					    .start_tsc = 1,
+					    .count = 100,
+					    .latency = &latency,
+					    .pacing = &pacing};
+
+	CU_ASSERT_TRUE_FATAL(is_up());
+	conf.pool = rte_pktmbuf_pool_create("kth", 127, 0, 0, RTE_PKTMBUF_HEADROOM + 128, -1);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(conf.pool);
+	flx_query_make(&query, &query_conf);
+	CU_ASSERT_EQUAL_FATAL(flx_latency_init(&latency, 34), 0);
+	CU_ASSERT_EQUAL_FATAL(flx_latency_init(&pacing, 34), 0);
+	flx_latency_begin(&latency, 100);
+	flx_latency_begin(&pacing, 100);
+	CU_ASSERT_EQUAL(latency.every, 3);
+	CU_ASSERT_EQUAL_FATAL(flx_asker_init(&asker, &conf), 0);
+	flx_asker_begin(&asker, &plan);
+	/* 46 to 49, of which 48. */
+	CU_ASSERT_EQUAL_FATAL(flx_asker_make(&asker, frames, 8, flx_asker_due(&asker, 49)), 4);
+	CU_ASSERT_EQUAL(asker.refused, 46);
+	CU_ASSERT_EQUAL(pacing.count, 1);
+	CU_ASSERT_EQUAL(flx_asker_timed(&asker), 17);
+	for (uint32_t i = 0; i < 4; i++)
+		flx_test_turn(frames[i]);
+	flx_asker_recv(&asker, frames, 4, flx_asker_due(&asker, 50));
+	CU_ASSERT_EQUAL(latency.count, 1);
+	CU_ASSERT_EQUAL(latency.sample[0], 2 * INTERVAL);
+	CU_ASSERT_EQUAL(asker.wrong, 0);
+	flx_asker_absorb(&asker);
+	CU_ASSERT_EQUAL(rte_mempool_avail_count(conf.pool), 127);
+	flx_asker_fini(&asker);
+	flx_latency_fini(&latency);
+	flx_latency_fini(&pacing);
+	rte_mempool_free(conf.pool);
 }
 
 static void test_latency_is_an_order_statistic(void)
@@ -252,6 +311,7 @@ int main(void)
 	static const struct flx_test tests[] = {
 		FLX_TEST(test_latency_gives_the_published_percentiles),
 		FLX_TEST(test_latency_counts_from_the_plan_while_the_server_stalls),
+		FLX_TEST(test_latency_times_every_kth_whatever_is_refused),
 		FLX_TEST(test_latency_is_an_order_statistic),
 		FLX_TEST(test_latency_has_a_sample_of_what_is_not_answered),
 		FLX_TEST(test_latency_tells_what_ten_samples_are_above),
