@@ -15,9 +15,9 @@
 
 #define STALL_MS 100
 
-static _Atomic uint32_t stalls, handled;
+static _Atomic uint32_t stalls, spoils, handled;
 
-/* Answers at once, but once it stands still. */
+/* Answers at once, but so many times it stands still, or changes the last byte. */
 static int echo(struct flx_call *call, struct flx_msg *msg, void *context)
 {
 	(void)context;
@@ -25,6 +25,10 @@ static int echo(struct flx_call *call, struct flx_msg *msg, void *context)
 	if (atomic_load(&stalls)) {
 		atomic_fetch_sub(&stalls, 1);
 		usleep(STALL_MS * 1000);
+	}
+	if (atomic_load(&spoils)) {
+		atomic_fetch_sub(&spoils, 1);
+		*(uint8_t *)flx_at(msg, msg->mbuf.data_len - 1u, 1) ^= 1;
 	}
 	return flx_reply(call, msg);
 }
@@ -99,6 +103,35 @@ static void test_trial_in_an_open_loop_has_as_many_as_planned(void)
 	CU_ASSERT_EQUAL(found.wrong, 0);
 }
 
+static void test_trial_rates_only_what_is_right(void)
+{
+	static const struct flx_trial trials[] = {
+		{.rate = 2000, .duration_s = 0.25},
+		{.rate = 2000, .duration_s = 0.25, .timed = true},
+		{.in_flight = 4, .duration_s = 0.25},
+	};
+
+	CU_ASSERT_PTR_NOT_NULL_FATAL(bed);
+	for (size_t i = 0; i < sizeof(trials) / sizeof(trials[0]); i++) {
+		struct flx_trial_found found;
+		double right;
+
+		atomic_store(&spoils, 100);
+		CU_ASSERT_EQUAL_FATAL(flx_trial_run(bed, &trials[i], &found), 0);
+		CU_ASSERT_EQUAL(atomic_load(&spoils), 0);
+		CU_ASSERT_TRUE(found.wrong > 0 && found.wrong + found.lost >= 100);
+		CU_ASSERT_EQUAL(found.answered + found.lost, found.sent);
+		right = (double)(found.answered - found.wrong);
+		/* Of a closed loop those that come after its end are answered, but not in that time. */
+		CU_ASSERT_TRUE(found.answers_per_sec * found.seconds <= right + 0.5);
+		CU_ASSERT_TRUE(found.answers_per_sec * found.seconds >=
+			       right - trials[i].in_flight - 0.5);
+		if (trials[i].timed)
+			CU_ASSERT_EQUAL(found.latency->unanswered,
+					found.lost + found.refused + found.wrong);
+	}
+}
+
 /* Of 1,000 requests, one a millisecond, a hundred come due while the handler stands still. */
 static void test_trial_counts_what_a_stall_makes_wait(void)
 {
@@ -138,6 +171,7 @@ int main(void)
 		FLX_TEST(test_trial_opens_a_bed),
 		FLX_TEST(test_trial_in_a_closed_loop_is_answered),
 		FLX_TEST(test_trial_in_an_open_loop_has_as_many_as_planned),
+		FLX_TEST(test_trial_rates_only_what_is_right),
 		FLX_TEST(test_trial_counts_what_a_stall_makes_wait),
 		FLX_TEST(test_trial_hands_its_ledger_over),
 		{0},
