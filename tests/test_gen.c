@@ -392,17 +392,27 @@ static void test_gen_counts_what_is_not_answered_as_the_longest(void)
 	}
 }
 
-/* Of a run that is timed in part: every 3rd, made or refused. */
+/* Where every third is timed: of those that are made or refused, and not of those that no plan wanted. */
 static void test_gen_counts_of_what_is_refused_what_would_be_timed(void)
 {
-	open_gen(false);
-	server.stalls_until = UINT64_MAX;
-	begin(&(struct flx_gen_plan){.rate = 10000, .duration_s = 1, .timed = true});
-	gen.latency.every = gen.pacing.every = 3;
-	run(MS / 10);
-	CU_ASSERT_EQUAL(gen.latency.unanswered, 3334);
-	CU_ASSERT_EQUAL(gen.latency.count, 3334);
-	close_gen();
+	static const struct flx_gen_plan plans[] = {
+		{.rate = 10000, .duration_s = 1, .timed = true},
+		{.in_flight = FLX_PAIR_FRAMES + 100, .duration_s = 1, .timed = true},
+	};
+
+	for (size_t i = 0; i < sizeof(plans) / sizeof(plans[0]); i++) {
+		struct flx_asker_counts counts;
+
+		open_gen(false);
+		server.stalls_until = UINT64_MAX;
+		begin(&plans[i]);
+		gen.latency.every = gen.pacing.every = 3;
+		counts = run(MS / 10);
+		CU_ASSERT_EQUAL(counts.requests, FLX_PAIR_FRAMES);
+		CU_ASSERT_EQUAL(gen.latency.unanswered, (counts.requests + counts.refused + 2) / 3);
+		CU_ASSERT_EQUAL(gen.latency.count, gen.latency.unanswered);
+		close_gen();
+	}
 }
 
 /* ------------------------------------------------------------------------------------------ counts */
@@ -482,35 +492,39 @@ static void test_gen_looks_at_some_answers_in_full(void)
 /* The server stands still until the run is given up, and answers it during the next one. */
 static void test_gen_takes_no_late_answer_for_one_of_the_next_run(void)
 {
-	static const struct flx_gen_plan plans[] = {
-		{.rate = 10000, .duration_s = 0.1},
-		{.rate = 10000, .duration_s = 0.1, .timed = true},
-		{.in_flight = 8, .duration_s = 0.1},
+	static const struct {
+		struct flx_gen_plan plan;
+		uint32_t drop; /* of both */
+		bool counted;
+	} rows[] = {
+		{{.rate = 10000, .duration_s = 0.1}, 0, true},
+		{{.rate = 10000, .duration_s = 0.1}, 10, false},
+		{{.rate = 10000, .duration_s = 0.1, .timed = true}, 10, false},
+		{{.in_flight = 8, .duration_s = 0.1}, 0, true},
 	};
 
-	for (size_t i = 0; i < sizeof(plans) / sizeof(plans[0]); i++) {
-		struct flx_asker_counts before, counts;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		uint32_t dropped = rows[i].drop ? 100 / rows[i].drop : 0;
+		struct flx_asker_counts counts;
 
-		open_gen(i == 0);
-		server.counted = i == 0;
+		open_gen(rows[i].counted);
 		server.stalls_until = UINT64_MAX;
 		begin(&(struct flx_gen_plan){.rate = 1000, .duration_s = 0.1});
-		before = run(MS / 10);
-		CU_ASSERT_EQUAL(before.requests, 100);
-		CU_ASSERT_EQUAL(before.answers, 0);
-		server.stalls_until = 0;
-		server.drop = 10; /* of both */
-		flx_gen_begin(&gen, &plans[i], now);
 		counts = run(MS / 10);
-		CU_ASSERT_EQUAL(counts.late, 90);
+		CU_ASSERT_EQUAL(counts.requests, 100);
+		CU_ASSERT_EQUAL(counts.answers, 0);
+		server.stalls_until = 0;
+		server.drop = rows[i].drop;
+		flx_gen_begin(&gen, &rows[i].plan, now);
+		counts = run(MS / 10);
+		CU_ASSERT_EQUAL(counts.late, 100 - dropped);
 		CU_ASSERT_EQUAL(counts.wrong, 0);
-		if (plans[i].rate > 0) {
+		CU_ASSERT_EQUAL(counts.answers, counts.requests - 100 - 10 * dropped);
+		if (rows[i].plan.rate > 0)
 			CU_ASSERT_EQUAL(counts.requests, 1100);
-			CU_ASSERT_EQUAL(counts.answers, 900);
-		}
-		if (i == 0) /* those of each client that were dropped before its last */
-			CU_ASSERT_TRUE(flx_gen_missing(&gen) >= 0 && flx_gen_missing(&gen) <= 110);
-		if (plans[i].timed)
+		if (rows[i].counted)
+			CU_ASSERT_EQUAL(flx_gen_missing(&gen), 0);
+		if (rows[i].plan.timed)
 			CU_ASSERT_EQUAL(gen.latency.count, 1000);
 		close_gen();
 	}
