@@ -52,7 +52,11 @@ struct flx_trial_pacing {
 	uint32_t p50_ns, p99_ns, max_ns;
 };
 
-/* What came of it. Planned = sent + refused; sent = answered + lost. */
+/*
+ * What came of it. Planned = sent + refused; sent = answered + lost. Answers to requests of an earlier trial
+ * are none. Of a server that does not count, an answer that comes twice is not known and hides one that is
+ * lost; only where there are more than requests are those wrong.
+ */
 struct flx_trial_found {
 	uint64_t
 		planned; /* requests that were due in the time that counts; closed: that were sent */
