@@ -60,7 +60,9 @@ server=
 trap '[ -z "$server" ] || kill -KILL "$server" 2>/dev/null; rm -rf "$dir"' EXIT
 mount -t tmpfs tmpfs /run && mount -t sysfs sysfs /sys && ip link set lo up || exit 1
 pmd-config/setup.sh veth --net 198.18.0.0/24 >"$dir/setup" 2>&1 || {
-	echo "SKIP idle.cpu no veth pair here: $(tail -n 1 "$dir/setup")"
+	for figure in cpu {kernel_us,wake_us}.{p50,p99}; do
+		echo "SKIP idle.$figure no veth pair here: $(tail -n 1 "$dir/setup")"
+	done
 	exit 0
 }
 

@@ -27,7 +27,7 @@
 /* A worker that is less busy than that was not the limit. */
 #define SATURATED_PCT 90
 
-/* The figures of a row; those after FLX come from services.sh alone. */
+/* The figures of a row; services.sh gives those after RATIO, inprocess.mjs the one of Node. */
 enum { RATIO, NODE, FLX, NODE_BUSY, NODE_GENERATOR, FLX_BUSY, FLX_GENERATOR, FIGURES };
 
 struct service {
@@ -93,9 +93,9 @@ static int run_service(const struct flx_perf *perf, const struct service *servic
 	double value[FIGURES];
 	const struct flx_script script = {
 		.argv = argv,
-		.figure = service->figure,
-		.count = FIGURES,
-		.value = value,
+		.figure = &service->figure[RATIO + 1],
+		.count = FIGURES - 1,
+		.value = &value[RATIO + 1],
 		.limit_s = RUNS_OF_SERVICES * perf->duration_s + LIMIT_OF_SERVICES_S,
 	};
 	int error;
@@ -141,9 +141,9 @@ static int run_inprocess(const struct flx_perf *perf)
 	double value[FLX + 1];
 	const struct flx_script script = {
 		.argv = argv,
-		.figure = inprocess,
-		.count = FLX + 1,
-		.value = value,
+		.figure = &inprocess[NODE],
+		.count = 1,
+		.value = &value[NODE],
 		.limit_s = perf->duration_s + LIMIT_OF_INPROCESS_S,
 	};
 	int error;

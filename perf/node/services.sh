@@ -23,8 +23,10 @@ set -uo pipefail
 	exit 2
 }
 skip() {
-	echo "SKIP $name.node $*"
-	echo "SKIP $name.flx $*"
+	local figure
+	for figure in "$name".{node,flx}{,.busy,.generator}; do
+		echo "SKIP $figure $*"
+	done
 	exit 0
 }
 name=$1 app=$2 port=$3 seconds=${4-2}
