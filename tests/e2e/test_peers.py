@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What perf/peers.sh makes of what DPDK's tools say: recorded outputs, such as say nothing, and none."""
+"""What the scripts of flxperf make of what others say: recorded outputs, such as say nothing, and none."""
 import os
 import pathlib
 import shutil
@@ -171,6 +171,106 @@ class Tools(Scratch):
                 done = self.peers(*words)
                 self.assertEqual(done.returncode, 2)
                 self.assertIn("usage: perf/peers.sh", done.stdout)
+
+
+def has_network():
+    """Whether idle.sh and wire.sh can be run: by root, where a veth pair can be made."""
+    return os.geteuid() == 0 and run(
+        "unshare", "--net", "--mount", "sh", "-c", "mount -t tmpfs tmpfs /run && "
+        "mount -t sysfs sysfs /sys && ip link add name fa type veth peer name fb", check=False).returncode == 0
+
+
+@unittest.skipUnless(has_network(), "needs root, and a veth pair in namespaces of its own")
+class Wires(Scratch):
+    """Whom the scripts start, and who asks, only say what they are told to."""
+
+    # INT is ignored by what bash starts in the background, unless it takes it up itself.
+    SERVER = """#!/usr/bin/python3
+import signal, sys
+def end(*_):
+    print({said!r}, flush=True)
+    sys.exit(0)
+signal.signal(signal.SIGINT, end)
+while True:
+    signal.pause()
+"""
+    IDLE = [f"idle.{name}" for name in ("cpu", "kernel_us.p50", "kernel_us.p99", "wake_us.p50",
+                                        "wake_us.p99")]
+    WIRE = ["wire.testpmd.5tswap", "wire.echo"]
+
+    def setUp(self):
+        super().setUp()
+        self.make("sleep", f"exec {shutil.which('sleep')} 0.3")
+        self.make("build/apps/flx", self.SERVER.format(said="unexplained 0"))
+        # Whoever is asked first is the kernel, or testpmd.
+        self.make("build/perf/wake", f"""[ "$1" = --to ] || exec {shutil.which('sleep')} 60
+            echo >>"{self.dir}/asked"
+            echo "p50=1.5 p99=2.5 most=9 lost=$([ $(wc -l <"{self.dir}/asked") = "$LOSER" ] && echo 1 || echo 0)" """)
+        self.make("build/tests/e2e/client", f"""echo >>"{self.dir}/asked"
+            [ $(wc -l <"{self.dir}/asked") = "$LOSER" ] || echo "lost=0 answers_per_s=1234 x=1" """)
+        self.make("dpdk-testpmd", "exec cat")
+
+    def make(self, name, text):
+        file = self.dir / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text if text.startswith("#!") else f"#!/bin/bash\n{text}\n", encoding="utf-8")
+        file.chmod(0o755)
+
+    def script(self, *words, loser=0):
+        return run("unshare", "--net", "--mount", harness.SOURCE / "perf" / words[0], *words[1:],
+                   check=False, env={**os.environ, "PATH": f"{self.dir}:{os.environ['PATH']}",
+                                     "FLX_BUILD": str(self.dir / "build"), "LOSER": str(loser)})
+
+    def idle(self, **options):
+        return self.script("idle.sh", "--runs", "2", "--count", "1", **options)
+
+    def wire(self, **options):
+        return self.script("wire.sh", "2", "1", **options)
+
+    @staticmethod
+    def said_of(done, word):
+        return [line.split()[1] for line in done.stdout.splitlines() if line.split()[:1] == [word]]
+
+    def test_all_figures_come(self):
+        done = self.idle()
+        self.assertEqual((done.returncode, self.said_of(done, "FIGURE")),
+                         (0, self.IDLE[:1] + self.IDLE), done.stdout)
+        self.assertIn("FIGURE idle.wake_us.p99 us 2.5", done.stdout)
+        done = self.wire()
+        self.assertEqual((done.returncode, self.said_of(done, "FIGURE")), (0, self.WIRE * 2), done.stdout)
+        self.assertIn("FIGURE wire.echo answers/s 1234", done.stdout)
+
+    def test_what_is_not_explained_is_a_failure(self):
+        for said in ("unexplained 3", "killed"):
+            self.make("build/apps/flx", self.SERVER.format(said=said))
+            for script in (self.idle, self.wire):
+                with self.subTest(said=said, script=script.__name__):
+                    done = script()
+                    self.assertEqual(done.returncode, 1, done.stdout)
+                    self.assertIn("flx did not end with 'unexplained 0'", done.stdout)
+                    self.assertIn(said, done.stdout)
+                    self.assertFalse({*self.IDLE, "wire.echo"} & set(self.said_of(done, "FIGURE")))
+
+    def test_who_does_not_answer_is_named(self):
+        for script, names in ((self.idle, ("the kernel's socket", "flx run counter")),
+                              (self.wire, ("testpmd", "flx run echo"))):
+            for loser, name in enumerate(names, start=1):
+                with self.subTest(name=name):
+                    (self.dir / "asked").unlink(missing_ok=True)
+                    done = script(loser=loser)
+                    self.assertEqual(done.returncode, 1, done.stdout)
+                    self.assertRegex(done.stdout, f"failed: {name}(: answers were lost| did not answer)")
+                    self.assertNotRegex(done.stdout, r"(?m)^FIGURE (.* 0$|\S+ \S+ *$)")
+
+    def test_without_a_pair_every_figure_is_skipped(self):
+        # setup.sh needs more of ip than that.
+        self.make("ip", '[ "$*" = "link set lo up" ]')
+        for script, figures in ((self.idle, self.IDLE), (self.wire, self.WIRE)):
+            done = script()
+            self.assertEqual((done.returncode, self.said_of(done, "SKIP")), (0, figures), done.stdout)
+            self.assertNotIn("FIGURE", done.stdout)
+            for line in done.stdout.splitlines():
+                self.assertRegex(line, "^SKIP .* no veth pair here: .")
 
 
 if __name__ == "__main__":
