@@ -14,6 +14,7 @@
 
 #include "fabric/base.h"
 #include "perf/figure.h"
+#include "perf/gen.h"
 #include "perf/part.h"
 #include "perf/scenario.h"
 #include "perf/scenarios.h"
@@ -24,11 +25,22 @@
 #define RUNS_OF_SERVICES     10
 #define LIMIT_OF_SERVICES_S  120
 #define LIMIT_OF_INPROCESS_S 60
-/* A worker that is less busy than that was not the limit. */
+/* A service that is less busy than that was not the limit. */
 #define SATURATED_PCT 90
 
 /* The figures of a row; services.sh gives those after RATIO, inprocess.mjs the one of Node. */
-enum { RATIO, NODE, FLX, NODE_BUSY, NODE_GENERATOR, FLX_BUSY, FLX_GENERATOR, FIGURES };
+enum {
+	RATIO,
+	NODE,
+	FLX,
+	NODE_BUSY,
+	NODE_GENERATOR,
+	NODE_LIMITED,
+	FLX_BUSY,
+	FLX_GENERATOR,
+	FLX_LIMITED,
+	FIGURES
+};
 
 struct service {
 	const char *name; /* of the row; its figures begin with it */
@@ -51,10 +63,14 @@ struct service {
 				       "of its CPU, what Node took, with interrupts"},             \
 			[NODE_GENERATOR] = {NAME ".node.generator", "%", NULL, NULL, NULL,         \
 					    "of its time, what the generator was busy"},           \
+			[NODE_LIMITED] = {NAME ".node.limited", "runs", NULL, NULL, NULL,          \
+					  "not sustained, with the generator as the limit"},       \
 			[FLX_BUSY] = {NAME ".flx.busy", "%", NULL, NULL, NULL,                     \
 				      "of its time, what flx's worker was busy"},                  \
 			[FLX_GENERATOR] = {NAME ".flx.generator", "%", NULL, NULL, NULL,           \
 					   "of its time, what the generator was busy"},            \
+			[FLX_LIMITED] = {NAME ".flx.limited", "runs", NULL, NULL, NULL,            \
+					 "not sustained, with the generator as the limit"},        \
 		},                                                                                 \
 	}
 
@@ -83,7 +99,16 @@ static int add_ratio(const struct flx_figure *figure, const double *value, int e
 	return error;
 }
 
-/* @limited: runs so far in which neither service nor worker was the limit. */
+/* Whether one of the services may give more than the generator let it. */
+static bool was_limited(const double *value)
+{
+	return value[NODE_BUSY] < SATURATED_PCT || value[FLX_BUSY] < SATURATED_PCT ||
+	       value[NODE_GENERATOR] >= FLX_GEN_BUSY_PCT ||
+	       value[FLX_GENERATOR] >= FLX_GEN_BUSY_PCT || value[NODE_LIMITED] > 0 ||
+	       value[FLX_LIMITED] > 0;
+}
+
+/* @limited: runs so far in which the generator was the limit. */
 static int run_service(const struct flx_perf *perf, const struct service *service,
 		       uint32_t *limited)
 {
@@ -102,7 +127,7 @@ static int run_service(const struct flx_perf *perf, const struct service *servic
 
 	snprintf(seconds, sizeof(seconds), "%.2f", perf->duration_s);
 	error = add_ratio(service->figure, value, flx_script_run(&script));
-	*limited += !error && (value[NODE_BUSY] < SATURATED_PCT || value[FLX_BUSY] < SATURATED_PCT);
+	*limited += !error && was_limited(value);
 	return error;
 }
 
