@@ -41,8 +41,9 @@ fi
 cd "$(dirname "${BASH_SOURCE[0]}")/../.." || exit 1
 
 build=${FLX_BUILD-build} ip=198.18.0.1 net=15 steps=5 loss_max_permille=5
-# Of the generator's closed loop, and of what it asks in the same way before each run, to warm up.
-closed_s=0.5 warm_s=0.1
+# Of the generator's closed loop; of what it asks in the same way before each run, to warm up; and how long
+# it waits behind it for answers that do not come.
+closed_s=0.5 warm_s=0.1 grace_s=0.1
 service_cpu=$(($(nproc) - 1))
 dir=$(mktemp -d)
 server=
@@ -183,6 +184,7 @@ drive() {
 	# A closed loop plans nothing: what it asked was answered, or is lost.
 	planned=$(awk -v rate="$rate" -v lost="$lost" -v s="$length" 'BEGIN {printf("%.0f", rate + lost / s)}')
 	[[ $(<"$dir/gen") =~ gen\.$trial:\ ([0-9]+)/s\ planned ]] && planned=${BASH_REMATCH[1]}
+	ended=$(awk -v e="$ended" -v g="$grace_s" -v lost="$lost" 'BEGIN {printf("%.6f", lost ? e - g : e)}')
 	read -r busy others < <(mean_of "$(awk -v e="$ended" -v s="$length" -v w="$warm_s" \
 		'BEGIN {printf("%.6f", e - s - w)}')" "$ended") ||
 		fail "nobody saw how busy $service was ($trial $*)"
