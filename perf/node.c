@@ -27,6 +27,8 @@
 #define LIMIT_OF_INPROCESS_S 60
 /* A service that is less busy than that was not the limit. */
 #define SATURATED_PCT 90
+/* Of the runs that were not sustained: one in which it was held up says nothing of the others. */
+#define LIMITED_PCT 50
 
 /* The figures of a row; services.sh gives those after RATIO, inprocess.mjs the one of Node. */
 enum {
@@ -63,14 +65,14 @@ struct service {
 				       "of its CPU, what Node took, with interrupts"},             \
 			[NODE_GENERATOR] = {NAME ".node.generator", "%", NULL, NULL, NULL,         \
 					    "of its time, what the generator was busy"},           \
-			[NODE_LIMITED] = {NAME ".node.limited", "runs", NULL, NULL, NULL,          \
-					  "not sustained, with the generator as the limit"},       \
+			[NODE_LIMITED] = {NAME ".node.limited", "%", NULL, NULL, NULL,             \
+					  "of runs not sustained, the generator was the limit"},   \
 			[FLX_BUSY] = {NAME ".flx.busy", "%", NULL, NULL, NULL,                     \
 				      "of its time, what flx's worker was busy"},                  \
 			[FLX_GENERATOR] = {NAME ".flx.generator", "%", NULL, NULL, NULL,           \
 					   "of its time, what the generator was busy"},            \
-			[FLX_LIMITED] = {NAME ".flx.limited", "runs", NULL, NULL, NULL,            \
-					 "not sustained, with the generator as the limit"},        \
+			[FLX_LIMITED] = {NAME ".flx.limited", "%", NULL, NULL, NULL,               \
+					 "of runs not sustained, the generator was the limit"},    \
 		},                                                                                 \
 	}
 
@@ -104,8 +106,8 @@ static bool was_limited(const double *value)
 {
 	return value[NODE_BUSY] < SATURATED_PCT || value[FLX_BUSY] < SATURATED_PCT ||
 	       value[NODE_GENERATOR] >= FLX_GEN_BUSY_PCT ||
-	       value[FLX_GENERATOR] >= FLX_GEN_BUSY_PCT || value[NODE_LIMITED] > 0 ||
-	       value[FLX_LIMITED] > 0;
+	       value[FLX_GENERATOR] >= FLX_GEN_BUSY_PCT || value[NODE_LIMITED] > LIMITED_PCT ||
+	       value[FLX_LIMITED] > LIMITED_PCT;
 }
 
 /* @limited: runs so far in which the generator was the limit. */

@@ -12,8 +12,8 @@
 # answered in a run that it sustained. Every answer is verified, and one wrong answer is a failure. Whether
 # the service was the limit, or the generator, the other figures say: of Node, which share of its CPU it
 # took, with the interrupts there; of those who poll, the worker and the generator, how much of their time
-# they were busy, by their own account; all while they were asked. And in how many runs that were not
-# sustained the generator was the limit, as it says itself (status 3).
+# they were busy, by their own account; all while they were asked. And of the runs that were not sustained,
+# in how many percent the generator was the limit, as it says itself (status 3).
 #
 # It runs in namespaces of its own. SECONDS are those of a run (2). Prints lines for perf/script.c, that is
 # `flxperf node`, and a line for each run. Exit status: 0; 1 it failed; 2 wrong usage.
@@ -112,12 +112,12 @@ ticks() {
 		FILENAME != "/proc/stat" {print $14 + $15}' /proc/stat "/proc/$server/stat"
 }
 
-# How busy the service is, window after window, for as long as it is let: a line each of when it began and
+# How busy the service is, window after window, while the file "watching" is there: a line each of when it began and
 # ended, the percent of the CPU that it took, with interrupts, or that its worker was busy; and the percent
 # that others took.
 watch() {
 	local before busy began
-	while :; do
+	while [ -e "$dir/watching" ]; do
 		before=$(ticks) began=$EPOCHREALTIME
 		if [ "$service" = flx ]; then
 			busy=$("$build/apps/flx" show --control "$dir/control" |
@@ -164,17 +164,19 @@ stamp() {
 
 # drive TRIAL SECONDS OPTION...: a run of the generator with its options, of which the trial is that the
 # last line of TRIAL tells of, of so many seconds. Sets rate, answers per second, keeps the best that is
-# sustained, and counts those that the generator cut short. Whether this one is sustained.
+# sustained, and counts those that are not. Whether this one is sustained.
 drive() {
 	local trial=$1 length=$2 watching status busy others planned generator lost ended
 	shift 2
+	: >"$dir/watching"
 	watch >"$dir/busy" 2>/dev/null &
 	watching=$!
 	ip netns exec flx-demo taskset -c 0 "$build/perf/flxperf" gen --dev --repeat 1 --keys 64 \
 		--port "af_xdp:$peer" --to "$ip:$port" --ip "198.18.0.2/$net" "$@" 2>&1 | stamp >"$dir/gen"
 	status=${PIPESTATUS[0]}
-	kill "$watching"
-	wait "$watching" 2>/dev/null
+	# The window that it is in may be the only one.
+	rm "$dir/watching"
+	wait "$watching"
 	[[ $status =~ ^[03]$ && $(grep "^[0-9.]*   gen\.$trial: " "$dir/gen") =~ \
 		^([0-9.]+)\ .*\ ([0-9]+)/s\ answered\;\ lost\ ([0-9]+),\ wrong\ 0.*\ generator\ ([0-9]+)\ % ]] || {
 		cat "$dir/gen" >&2
@@ -192,19 +194,19 @@ drive() {
 		"generator $generator %; others took $others % of the service's CPU"
 	((rate * 1000 >= planned * (1000 - loss_max_permille))) || {
 		# Of a closed loop the status is that of what followed it.
-		[ "$trial" = rate ] || [ "$status" -eq 0 ] || limited=$((limited + 1))
+		[ "$trial" = rate ] || failed=$((failed + 1)) limited=$((limited + (status == 3)))
 		return 1
 	}
 	[ "$rate" -le "${best[0]}" ] || best=("$rate" "$busy" "$generator")
 }
 
 measure() {
-	service=$1 best=(0 0 0) limited=0
+	service=$1 best=(0 0 0) failed=0 limited=0
 	local low high=0 middle rate
 	"start_$service"
 	# Once to warm up: neighbours, and Node's compiler.
 	drive rate "$closed_s" --duration 0.1 >/dev/null
-	best=(0 0 0) limited=0
+	best=(0 0 0) failed=0 limited=0
 	drive rate "$closed_s" --duration 0.1
 	low=$((rate / 2)) middle=$((rate * 9 / 10))
 	for ((step = 0; step < steps; step++)); do
@@ -217,7 +219,7 @@ measure() {
 	echo "FIGURE $name.$service answers/s ${best[0]}"
 	echo "FIGURE $name.$service.busy % ${best[1]}"
 	echo "FIGURE $name.$service.generator % ${best[2]}"
-	echo "FIGURE $name.$service.limited runs $limited"
+	echo "FIGURE $name.$service.limited % $((failed ? 100 * limited / failed : 0))"
 }
 
 measure node

@@ -191,10 +191,11 @@ class Network(Scratch):
 
     # INT is ignored by what bash starts in the background, unless it takes it up itself.
     SERVER = """#!/usr/bin/python3
-import signal, sys, time
+import os, pathlib, signal, sys, time
 if sys.argv[1] == "show":
+    busy = pathlib.Path(os.environ["BUSY"]).read_text()
     time.sleep(0.1)
-    print("  0    CPU 1    busy ", ("60%", "100%")[int(time.monotonic() * 10) % 2], sep="")
+    print("  0    CPU 1    busy ", busy, "%", sep="")
     sys.exit(0)
 def end(*_):
     print({said!r}, flush=True)
@@ -293,13 +294,20 @@ class Wires(Network):
 @unittest.skipUnless(harness.CPUS > 1, "needs two CPUs")
 class Services(Network):
     # Answers CAPACITY at most; in a closed loop CLOSED, of which LOST are lost. Where it loses, its
-    # status is STATUS.
+    # status is STATUS. The service is busiest while it starts, for START seconds.
     GENERATOR = """#!/usr/bin/python3
-import os, sys, time
+import os, pathlib, sys, time
 options = dict(zip(sys.argv[3::2], sys.argv[4::2]))
 capacity, closed, lost, status = (int(os.environ[name])
                                   for name in ("CAPACITY", "CLOSED", "LOST", "STATUS"))
 seconds = float(options["--duration"])
+def be_busy(percent):
+    path = pathlib.Path(os.environ["BUSY"])
+    path.with_suffix(".part").write_text(percent)
+    path.with_suffix(".part").rename(path)
+be_busy("100")
+time.sleep(float(os.environ["START"]))
+be_busy("60")
 time.sleep(seconds + 0.2)
 busy = "busy: generator 70 %, worker 0 %"
 if "--rate" in options:
@@ -318,10 +326,12 @@ print(f"  gen.rate: closed loop, {closed}/s answered; lost {lost}, wrong 0; {bus
         self.make("build/perf/flxperf", self.GENERATOR)
         self.make("node", self.server("node: asked=1 refused=0 x", "node: counter on"))
         self.make("ping", "exit 0")
+        (self.dir / "busy").write_text("0", encoding="utf-8")
 
     def services(self, **environment):
         return self.script(harness.SOURCE / "perf/node/services.sh", "node.udp", "counter", "7000", "0.3",
-                           **({"CAPACITY": 1000, "CLOSED": 800, "LOST": 0, "STATUS": 0} | environment))
+                           **({"CAPACITY": 1000, "CLOSED": 800, "LOST": 0, "STATUS": 0, "START": 0,
+                               "BUSY": self.dir / "busy"} | environment))
 
     def values(self, done):
         lines = [line.split() for line in done.stdout.splitlines() if line.startswith("FIGURE ")]
@@ -336,14 +346,15 @@ print(f"  gen.rate: closed loop, {closed}/s answered; lost {lost}, wrong 0; {bus
                 for service in ("node", "flx"):
                     rate = self.values(done)[f"node.udp.{service}"]
                     self.assertTrue(least <= rate <= most, done.stdout)
+                    self.assertEqual(self.values(done)[f"node.udp.{service}.limited"], 0)
 
     def test_a_generator_that_was_the_limit_is_told(self):
-        values = self.values(self.services(STATUS=3))
+        values = self.values(self.services(STATUS=3, START=0.4))
         for service in ("node", "flx"):
-            self.assertGreater(values[f"node.udp.{service}.limited"], 0)
+            self.assertEqual(values[f"node.udp.{service}.limited"], 100)
             self.assertEqual(values[f"node.udp.{service}.generator"], 70)
-        # As busy as in the mean, not as in its busiest moment.
-        self.assertTrue(60 < values["node.udp.flx.busy"] < 100, values)
+        # As busy as while it was asked, not as in its busiest moment.
+        self.assertEqual(values["node.udp.flx.busy"], 60)
 
     def test_a_generator_that_failed_is_a_failure(self):
         done = self.services(STATUS=1)
