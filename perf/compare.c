@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <math.h>
 #include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <jansson.h>
@@ -80,6 +81,34 @@ static int check_results(const struct file *file)
 	return 0;
 }
 
+/* A file may be from anywhere, and a terminal takes orders: what cannot be printed becomes '?'. */
+static void make_printable(char *text)
+{
+	for (; *text; text++)
+		if (*text < ' ' || *text > '~')
+			*text = '?';
+}
+
+/* All texts of @value, where they are. 0 or -ENOMEM. */
+static int clean(json_t *value)
+{
+	int rc = 0;
+
+	if (json_is_string(value)) {
+		char *text = strdup(json_string_value(value));
+
+		if (text)
+			make_printable(text);
+		rc = text && json_string_set(value, text) == 0 ? 0 : -ENOMEM;
+		free(text);
+	}
+	for (size_t i = 0; i < json_array_size(value) && !rc; i++)
+		rc = clean(json_array_get(value, i));
+	for (void *at = json_object_iter(value); at && !rc; at = json_object_iter_next(value, at))
+		rc = clean(json_object_iter_value(at));
+	return rc;
+}
+
 static int file_load(struct file *file, const char *path)
 {
 	json_error_t error;
@@ -95,11 +124,16 @@ static int file_load(struct file *file, const char *path)
 	}
 	file->json = json_loadf(stream, 0, &error);
 	fclose(stream);
+	make_printable(error.text);
+	rc = clean(file->json);
 	version = json_object_get(file->json, "flxperf");
 	file->results = json_object_get(file->json, "results");
 	if (!file->json)
 		flx_error("%s: not JSON: line %d: %s; give a file that flxperf --json wrote", path,
 			  error.line, error.text);
+	else if (rc)
+		flx_error("%s: too large: %s; give a file that flxperf --json wrote", path,
+			  strerror(-rc));
 	else if (!json_is_integer(version))
 		flx_error("%s: not a file of flxperf: it has no \"flxperf\" with a version; give "
 			  "one that flxperf --json wrote",

@@ -53,20 +53,27 @@ has_own() {
 	exit 2
 }
 
-ip=198.18.0.1 port=7000
+build=${FLX_BUILD-build} ip=198.18.0.1 port=7000
 cpu=$(($(nproc) > 1 ? 1 : 0))
 dir=$(mktemp -d)
 server=
+fail() {
+	echo "idle: failed: $*" >&2
+	tail -n 20 "$dir/flx" >&2
+	exit 1
+}
 trap '[ -z "$server" ] || kill -KILL "$server" 2>/dev/null; rm -rf "$dir"' EXIT
 mount -t tmpfs tmpfs /run && mount -t sysfs sysfs /sys && ip link set lo up || exit 1
 pmd-config/setup.sh veth --net 198.18.0.0/24 >"$dir/setup" 2>&1 || {
-	echo "SKIP idle.cpu no veth pair here: $(tail -n 1 "$dir/setup")"
+	for figure in cpu {kernel_us,wake_us}.{p50,p99}; do
+		echo "SKIP idle.$figure no veth pair here: $(tail -n 1 "$dir/setup")"
+	done
 	exit 0
 }
 
 # Prints p50 and p99 of what `wake` finds at $ip:$port.
 wake() {
-	ip netns exec flx-demo taskset -c 0 build/perf/wake --to "$ip:$port" --count "$count" |
+	ip netns exec flx-demo taskset -c 0 "$build/perf/wake" --to "$ip:$port" --count "$count" |
 		sed -n 's/p50=\(.*\) p99=\(.*\) most=.* lost=0$/\1 \2/p'
 }
 
@@ -78,7 +85,7 @@ arp=/proc/sys/net/ipv4/conf/flx0/arp_ignore
 ignores=$(<"$arp")
 echo 0 >"$arp"
 ip address add "$ip/24" dev flx0
-taskset -c "$cpu" build/perf/wake --serve "$ip:$port" &
+taskset -c "$cpu" "$build/perf/wake" --serve "$ip:$port" &
 server=$!
 sleep 0.5
 read -r floor_p50 floor_p99 < <(wake)
@@ -88,7 +95,7 @@ ip address del "$ip/24" dev flx0
 echo "$ignores" >"$arp"
 
 # Ours.
-build/apps/flx run counter --dev --workers 1 --port "$port_kind:flx0" --ip "$ip/24" >"$dir/flx" 2>&1 &
+"$build/apps/flx" run counter --dev --workers 1 --port "$port_kind:flx0" --ip "$ip/24" >"$dir/flx" 2>&1 &
 server=$!
 sleep 2
 for ((run = 0; run < runs; run++)); do
@@ -97,19 +104,17 @@ for ((run = 0; run < runs; run++)); do
 	awk -v a="$before" -v b="$(ticks "$server")" -v from="$began" -v to="$EPOCHREALTIME" \
 		-v hz="$(getconf CLK_TCK)" \
 		'BEGIN {printf("FIGURE idle.cpu %% %.3f\n", (b - a) / hz / (to - from) * 100)}'
-done
+done >"$dir/cpu"
 read -r p50 p99 < <(wake)
 kill -INT "$server"
 wait "$server"
-grep -q '^unexplained 0$' "$dir/flx" || cat "$dir/flx" >&2
 server=
 
-[ -n "${floor_p99-}" ] && [ -n "${p99-}" ] || {
-	echo "idle: failed: answers were lost, or nobody answered"
-	cat "$dir/flx"
-	exit 1
-}
-cat <<END
+# No figure of a fabric that cannot account for its messages.
+grep -q '^unexplained 0$' "$dir/flx" || fail "flx did not end with 'unexplained 0'"
+[ -n "${floor_p99-}" ] || fail "the kernel's socket: answers were lost, or nobody answered"
+[ -n "${p99-}" ] || fail "flx run counter: answers were lost, or nobody answered"
+cat "$dir/cpu" - <<END
 FIGURE idle.kernel_us.p50 us $floor_p50
 FIGURE idle.kernel_us.p99 us $floor_p99
 FIGURE idle.wake_us.p50 us $p50

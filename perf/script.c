@@ -23,7 +23,7 @@
 #define NS_PER_S UINT64_C(1000000000)
 /* Of a script that has been asked to end: flx drains in less, and flxperf itself waits for three. */
 #define GRACE_NS (2 * NS_PER_S)
-/* Longer ones are broken in two: no figure and no reason needs as much. */
+/* What is longer is passed on in parts: no figure and no reason needs as much. */
 #define LINE_SIZE 1024
 
 /* What is polled. */
@@ -36,9 +36,11 @@ struct running {
 	sigset_t mask; /* the caller's */
 	char line[LINE_SIZE];
 	uint32_t size; /* of what is there of a line */
+	bool rest;     /* its beginning is passed on already */
 	uint32_t found, skipped;
-	int signal; /* that ended it; 0: none */
-	int rc;	    /* of the first failure, which has been told */
+	bool heard[FLX_FIGURES_MAX]; /* of each of the script's figures: found or skipped */
+	int signal;		     /* that ended it; 0: none */
+	int rc;			     /* of the first failure, which has been told */
 };
 
 static uint64_t now_ns(void)
@@ -91,6 +93,7 @@ static void take_figure(struct running *run, const char *line)
 		flx_figure_add(figure, value);
 		if (run->script->value)
 			run->script->value[figure - run->script->figure] = value;
+		run->heard[figure - run->script->figure] = true;
 		run->found++;
 	}
 }
@@ -112,6 +115,7 @@ static void take_skip(struct running *run, const char *line)
 		return;
 	}
 	flx_figure_skip(figure, line + reason);
+	run->heard[figure - run->script->figure] = true;
 	run->skipped++;
 }
 
@@ -123,14 +127,16 @@ static bool begins(const char *line, const char *word)
 	return strncmp(line, word, size) == 0 && (line[size] == ' ' || line[size] == '\0');
 }
 
+/* @whole: the line ends here. Only its first part can say something to us. */
 static void take_line(struct running *run, bool whole)
 {
 	bool is_figure, is_skip;
 
 	run->line[run->size] = '\0';
 	run->size = 0;
-	is_figure = begins(run->line, "FIGURE");
-	is_skip = begins(run->line, "SKIP");
+	is_figure = !run->rest && begins(run->line, "FIGURE");
+	is_skip = !run->rest && begins(run->line, "SKIP");
+	run->rest = !whole;
 	if ((is_figure || is_skip) && !whole)
 		fail(run, -EINVAL, "goes on for longer than a line may be", run->line);
 	else if (is_figure)
@@ -138,7 +144,7 @@ static void take_line(struct running *run, bool whole)
 	else if (is_skip)
 		take_skip(run, run->line);
 	else
-		puts(run->line);
+		printf("%s%s", run->line, whole ? "\n" : "");
 }
 
 static void take_output(struct running *run)
@@ -153,7 +159,7 @@ static void take_output(struct running *run)
 			take_line(run, bytes[i] == '\n');
 	}
 	if (size == 0 || (size < 0 && errno != EINTR)) {
-		if (run->size)
+		if (run->size || run->rest)
 			take_line(run, true);
 		close(run->polled[OUTPUT].fd);
 		run->polled[OUTPUT].fd = -1;
@@ -295,6 +301,21 @@ static int end(struct running *run)
 	}
 }
 
+/* What a script is silent about would be missing from the results, and nobody would miss it. */
+static bool heard_all(const struct running *run)
+{
+	const struct flx_script *script = run->script;
+
+	for (uint32_t i = 0; i < script->count; i++)
+		if (!run->heard[i]) {
+			flx_error("%s: it ended well, but said neither FIGURE nor SKIP of %s; run "
+				  "it by hand to see why",
+				  script->argv[0], script->figure[i].name);
+			return false;
+		}
+	return true;
+}
+
 static int judge(struct running *run, int status)
 {
 	const char *name = run->script->argv[0];
@@ -309,6 +330,8 @@ static int judge(struct running *run, int status)
 			  WEXITSTATUS(status));
 	if (status)
 		return -EIO;
+	if (!heard_all(run))
+		return -ENODATA;
 	return run->skipped && !run->found ? -ENOTSUP : 0;
 }
 
@@ -317,6 +340,7 @@ int flx_script_run(const struct flx_script *script)
 	struct running run = {.script = script};
 	int status = 0;
 
+	FLX_VERIFY(script->count <= FLX_FIGURES_MAX);
 	for (uint32_t i = 0; script->value && i < script->count; i++)
 		script->value[i] = NAN;
 	for (uint32_t i = 0; i < POLLED; i++)

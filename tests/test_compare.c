@@ -2,6 +2,7 @@
 #include "perf/compare.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <string.h>
 
 #include "tests/capture.h"
@@ -188,6 +189,53 @@ static void test_compare_refuses_what_is_not_ours(void)
 		}
 }
 
+/* Escape sequences, in C1 too, and a line's end, wherever they stand. */
+#define EVIL "\\u001b[2J\\u009b\\n\\u007f"
+#define TAME "?[2J????"
+
+static const char evil[] =
+	"{\"flxperf\":1,\"scenario\":\"" EVIL "\",\"started\":\"" EVIL
+	"\",\"environment\":{\"cpu\":\"" EVIL "\"},\"flags\":[\"" EVIL
+	"\"],\"results\":[{\"name\":\"" EVIL "\",\"unit\":\"" EVIL
+	"\",\"runs\":[1]},{\"name\":\"x" EVIL "\",\"unit\":\"u" EVIL "\",\"runs\":[1]}]}";
+static const char tame[] = FILE_OF("{\"name\":\"x" TAME "\",\"unit\":\"u\",\"runs\":[1]}");
+
+/* Whether a terminal shows @text as it is. */
+static bool is_printable(const char *text)
+{
+	while ((*text >= ' ' && *text <= '~') || *text == '\n')
+		text++;
+	return *text == '\0';
+}
+
+static void test_compare_prints_nothing_that_a_terminal_obeys(void)
+{
+	static const char *const files[][2] = {{evil, evil}, {evil, tame}, {tame, evil}};
+	static const char *const texts[] = {"\x1b[2J", "{\x1b",
+					    "{\"flxperf\":1,\"scenario\":\"\x9b",
+					    "{\"\x1b[2J\":1 \x1b[2J}"};
+	const char *text;
+	int rc;
+
+	for (size_t i = 0; i < COUNT(files); i++) {
+		text = compare(files[i][0], files[i][1], &rc);
+		CU_ASSERT_EQUAL(rc, 0);
+		CU_ASSERT(is_printable(text));
+		CU_ASSERT_PTR_NOT_NULL(strstr(text, "\nx" TAME " "));
+	}
+	/* The heads differ, one has no flags, and what is in one alone is told. */
+	text = compare(evil, tame, &rc);
+	CU_ASSERT_PTR_NOT_NULL(strstr(text, "cpu differs: " TAME ", then unknown\n"));
+	CU_ASSERT_PTR_NOT_NULL(strstr(text, "flags differs: " TAME ", then none\n"));
+	CU_ASSERT_PTR_NOT_NULL(strstr(text, "a.json: " TAME "\n"));
+	CU_ASSERT_PTR_NOT_NULL(strstr(text, "is in u" TAME ", then in u: not compared\n"));
+	for (size_t i = 0; i < COUNT(texts); i++) {
+		text = compare(texts[i], evil, &rc);
+		CU_ASSERT_EQUAL(rc, -EINVAL);
+		CU_ASSERT(is_printable(text));
+	}
+}
+
 int main(void)
 {
 	static const struct flx_test tests[] = {
@@ -195,6 +243,7 @@ int main(void)
 		FLX_TEST(test_compare_lists_what_is_in_one_alone),
 		FLX_TEST(test_compare_refuses_two_units),
 		FLX_TEST(test_compare_warns_of_another_environment),
+		FLX_TEST(test_compare_prints_nothing_that_a_terminal_obeys),
 		FLX_TEST(test_compare_refuses_what_is_not_ours),
 		{NULL, NULL},
 	};

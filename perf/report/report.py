@@ -1,10 +1,11 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""report.py FILE.json... -o report.html [--notes FILE] - one page of all that these runs found.
+"""report.py FILE.json... -o report.html [--notes FILE] [--expect NAME...] - one page of all that was found.
 
-One file that needs no other, no script and no network: first the figures that must reach something, and
-whether they do; then where the cycles go, as FILE (Markdown) says; then each run with all its figures,
-pictures, ledger and asserts, and what could not be measured, with the reason.
+One file that needs no other, no script and no network: first the figures that must reach something,
+whether they do, and which runs failed or, of those that are expected, are not there; then where the cycles
+go, as FILE (Markdown) says; then each run with all its figures, pictures, ledger and asserts, and what
+could not be measured, with the reason.
 """
 import argparse
 import html
@@ -28,6 +29,8 @@ MACHINE = (("machine", ("cpu", "hypervisor", "kernel")),
 LABELS = {"cpu": "", "kernel": "Linux", "flx": "flx", "dpdk": "", "compiler": "", "memory": "",
           "tsc_mhz": "TSC MHz", "tsc_invariant": "TSC invariant:", "clock": "kernel's clock",
           "nodes": "NUMA nodes", "used_nodes": "of these used", "checked": "assertions built in:"}
+# As many runs as a figure is to have.
+RUNS = 5
 LEDGER = ("fabrics", "received", "generated", "delivered", "consumed", "dropped", "in_flight",
           "unexplained")
 
@@ -62,13 +65,24 @@ def table(names, rows, numbers=()):
 # ---------------------------------------------------------------------------------------------- figures
 
 
+def few(figure):
+    """What is to be said of its number of runs: of so few, the range says little."""
+    return f"fewer than {RUNS}" if len(figure["runs"]) < RUNS else ""
+
+
 def measured(figure):
     """Median, range, unit and runs."""
-    runs = figure["runs"]
+    count = len(figure["runs"])
     least, most = extremes(figure)
+    note = f", {few(figure)}" if few(figure) else ""
     return (f"<strong>{show(figure['value'])}</strong> [{show(least)} .. {show(most)}] "
-            f"{text(figure['unit'])}<span class=\"what\">{len(runs)} "
-            f"run{'' if len(runs) == 1 else 's'}</span>")
+            f"{text(figure['unit'])}<span class=\"what\">{count} "
+            f"run{'' if count == 1 else 's'}{note}</span>")
+
+
+def run_count(figure):
+    note = f'<span class="what">{few(figure)}</span>' if few(figure) else ""
+    return f"{len(figure['runs'])}{note}"
 
 
 def bound(claim):
@@ -86,8 +100,8 @@ def bound(claim):
 
 def verdict(claim, miss):
     """(class, word) for whether a claim holds; @miss: the word for one that does not."""
-    # Without a limit: what it is a multiple of was not measured.
-    if not claim or "holds" not in claim or "limit" not in claim:
+    # Without a limit: what it is a multiple of was not measured. Older files say no more than that.
+    if not claim or "holds" not in claim or "limit" not in claim or not claim.get("known", True):
         return "open", "not measured"
     return ("good", "ok") if claim["holds"] else ("bad", miss)
 
@@ -131,17 +145,33 @@ def must_rows(runs):
                     text(figure["reason"]), "", '<span class="open">not measured</span>')
 
 
-def must_section(runs):
-    rows = list(must_rows(runs))
-    if not rows:
-        return "<p>None of these figures has a bound.</p>"
+def troubles(runs, expected):
+    """What a run did that makes nobody believe the page: "hop failed"; of those that are not there too."""
+    for data in runs:
+        name, status = results.part(data), data.get("exit", 0)
+        if data.get("interrupted"):
+            yield f"{name} was interrupted"
+        elif data.get("failed"):
+            yield f"{name} failed"
+        elif status not in (0, results.LIMITED):
+            yield f"{name} ended with status {status}"
+    there = {results.part(data) for data in runs}
+    for name in dict.fromkeys(expected):
+        if name not in there:
+            yield f"{name} did not run"
+
+
+def must_section(runs, expected):
+    rows, wrong = list(must_rows(runs)), list(troubles(runs, expected))
     count = {word: sum(1 for said, _ in rows if said == word)
              for word in ("ok", "MISSED", "not measured")}
-    kind = "bad" if count["MISSED"] else "open" if count["not measured"] else "good"
-    return (f'<p class="verdict {kind}">{count["ok"]} of {len(rows)} hold, {count["MISSED"]} MISSED, '
-            f'{count["not measured"]} not measured</p>'
-            + table(("figure", "must", "target", "measured", "beside", "verdict"),
-                    [cells for _, cells in rows]))
+    kind = "bad" if count["MISSED"] or wrong else "open" if count["not measured"] or not rows else "good"
+    said = (f'{count["ok"]} of {len(rows)} hold, {count["MISSED"]} MISSED, '
+            f'{count["not measured"]} not measured') if rows else "None of these figures has a bound."
+    return (f'<p class="verdict {kind}">{said}</p>'
+            + "".join(f'<p class="verdict bad">{text(trouble)}</p>' for trouble in wrong)
+            + (table(("figure", "must", "target", "measured", "beside", "verdict"),
+                     [cells for _, cells in rows]) if rows else ""))
 
 
 def result_rows(data):
@@ -149,7 +179,7 @@ def result_rows(data):
         least, most = extremes(figure)
         must = figure.get("must")
         yield (named(figure), f"<strong>{show(figure['value'])}</strong>", show(least), show(most),
-               text(figure["unit"]), str(len(figure["runs"])), beside(figure),
+               text(figure["unit"]), run_count(figure), beside(figure),
                f"{bound(must)} {judged(must, 'MISSED')}".strip())
 
 
@@ -193,8 +223,9 @@ def steady(environment):
 
 def all_warnings(runs):
     """Of all runs, each once; what differs between their machines among them."""
-    first = runs[0].get("environment", {})
-    said = []
+    first = runs[0].get("environment", {}) if runs else {}
+    said = [f"{results.part(data)}: the generator was the limit: what it drove may be faster"
+            for data in runs if data.get("exit") == results.LIMITED]
     for data in runs[1:]:
         other = data.get("environment", {})
         differ = sorted(key for key in steady(first).keys() | steady(other).keys()
@@ -221,7 +252,7 @@ def header(runs):
         f"{show(round(seconds))} s of measuring</p>",
         "<p>" + "".join(f'<span class="flag">{text(flag)}</span>' for flag in flags) + "</p>"
         if flags else "",
-        environment_block(runs[0].get("environment", {})),
+        environment_block(runs[0].get("environment", {}) if runs else {}),
         '<ul class="warnings">' + "".join(f"<li>{text(warning)}</li>" for warning in warnings) + "</ul>"
         if warnings else ""))
 
@@ -280,7 +311,8 @@ def status_line(data):
     if data.get("failed"):
         parts.append('<span class="bad">a run failed</span>')
     if data.get("exit"):
-        parts.append(f'<span class="bad">exit status {data["exit"]}</span>')
+        kind = "open" if data["exit"] == results.LIMITED else "bad"
+        parts.append(f'<span class="{kind}">exit status {data["exit"]}</span>')
     return f'<p class="dim">{", ".join(parts)}</p>' if parts else ""
 
 
@@ -297,7 +329,7 @@ def scenario_section(data, number):
         asserts_block(data.get("asserts")), skipped_block(data.get("skipped"))))
 
 
-def page(runs, notes_text):
+def page(runs, expected, notes_text):
     links = "".join(f'<a href="#s{number}">{text(data["scenario"])}</a>'
                     for number, data in enumerate(runs))
     return "".join((
@@ -305,7 +337,7 @@ def page(runs, notes_text):
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         "<title>flxperf report</title>\n<style>\n", CSS.read_text(encoding="utf-8"),
         "</style>\n</head>\n<body>\n", header(runs), f"<nav>{links}</nav>",
-        '<h2 id="must">What must hold</h2>', must_section(runs),
+        '<h2 id="must">What must hold</h2>', must_section(runs, expected),
         f'<h2 id="cycles">Where the cycles go</h2>{notes.to_html(notes_text)}' if notes_text else "",
         *(scenario_section(data, number) for number, data in enumerate(runs)),
         "\n</body>\n</html>\n"))
@@ -320,11 +352,16 @@ def read_notes(path):
 
 def program(arguments):
     parser = argparse.ArgumentParser(prog="report.py", description=__doc__.splitlines()[0])
-    parser.add_argument("files", nargs="+", metavar="FILE.json")
+    parser.add_argument("files", nargs="*", metavar="FILE.json")
     parser.add_argument("-o", dest="out", required=True, metavar="report.html")
     parser.add_argument("--notes", metavar="FILE", help="where the cycles go, in Markdown")
+    parser.add_argument("--expect", nargs="+", default=[], metavar="NAME",
+                        help="what was to run: a scenario, or a part as it was given to flxperf")
     options = parser.parse_args(arguments)
-    made = page([results.load(path) for path in options.files], read_notes(options.notes))
+    if not options.files and not options.expect:
+        parser.error("give a file, or what was expected to be in one")
+    made = page([results.load(path) for path in options.files], options.expect,
+                read_notes(options.notes))
     try:
         pathlib.Path(options.out).write_text(made, encoding="utf-8")
     except OSError as error:

@@ -26,7 +26,10 @@ ROWS = {"skipped": {"name": (str, True), "reason": (str, True), "must": (dict, F
         "asserts": {"claim": (str, True), "result": (str, True), "says": (str, False)},
         "series": {"name": (str, True), "run": (int, True), "rows": (list, True)}}
 FLOOR = {"name": (str, True), "value": (NUMBER, True)}
-BOUND = {"claim": (str, True), "limit": (NUMBER, False), "holds": (bool, False)}
+BOUND = {"claim": (str, True), "limit": (NUMBER, False), "holds": (bool, False),
+         "known": (bool, False)}
+# The exit status of a run in which the generator was the limit.
+LIMITED = 3
 
 
 class Refused(Exception):
@@ -105,6 +108,13 @@ def load(path):
         raise Refused(f"{path}: not a file of flxperf: {error}; "
                       "give one that flxperf --json wrote") from error
     return data
+
+
+def part(data):
+    """What was to be run, as it was said: "ctx.bind" of scenario ctx."""
+    scenario = data["scenario"]
+    return next((word for word in data.get("command", []) if isinstance(word, str) and
+                 (word == scenario or word.startswith(f"{scenario}."))), scenario)
 
 
 def extremes(figure):

@@ -139,12 +139,14 @@ class Plot(TestCase):
 
 
 class Report(TestCase):
-    def report(self, *runs, notes=None):
+    def report(self, *runs, notes=None, expect=()):
         files = [self.write(data, f"{number}.json") for number, data in enumerate(runs)]
         more = []
         if notes is not None:
             (self.at / "notes.md").write_text(notes, encoding="utf-8")
             more = ["--notes", self.at / "notes.md"]
+        if expect:
+            more += ["--expect", *expect]
         out = self.at / "report.html"
         done = run("report.py", *files, "-o", out, *more, cwd=self.at)
         self.assertEqual(done.returncode, 0, done.stderr)
@@ -209,6 +211,71 @@ class Report(TestCase):
         for text in ("interrupted", "a run failed", "GENERATOR-LIMITED", "unexplained -3"):
             self.assertIn(text, page.text)
         self.assertIn(("span", {"class": "bad"}), page.tags)
+
+    def headlines(self, *runs, **options):
+        """(class, text) of what stands over the table of bounds."""
+        page = self.report(*runs, **options)
+        kinds = [attrs["class"].split()[1] for tag, attrs in page.tags
+                 if tag == "p" and attrs.get("class", "").startswith("verdict")]
+        after = page.text.split("What must hold\n", 1)[1].split("\n")
+        return list(zip(kinds, after))
+
+    def good(self, **more):
+        return fixture.run_of("idle", [fixture.figure("idle.cpu", "%", [1] * 5,
+                                                      must=fixture.bound("<= 5", 5, True))], **more)
+
+    def test_a_run_that_did_not_end_well_makes_the_headline_bad(self):
+        held = "1 of 1 hold, 0 MISSED, 0 not measured"
+        self.assertEqual(self.headlines(self.good()), [("good", held)])
+        for more, said in (({"failed": True, "exit": 1}, "idle failed"),
+                           ({"failed": True}, "idle failed"),
+                           ({"interrupted": True, "exit": 130}, "idle was interrupted"),
+                           ({"exit": 1}, "idle ended with status 1"),
+                           ({"exit": 139}, "idle ended with status 139")):
+            with self.subTest(more=more):
+                self.assertEqual(self.headlines(self.good(**more)), [("bad", held), ("bad", said)])
+        empty = fixture.run_of("move", [], failed=True, exit=1)
+        self.assertEqual(self.headlines(self.good(), empty), [("bad", held), ("bad", "move failed")])
+        self.assertIn(("bad", "move failed"), self.headlines(empty))
+
+    def test_a_generator_that_was_the_limit_is_a_warning(self):
+        limited = self.good(exit=3)
+        self.assertEqual([kind for kind, _ in self.headlines(limited)], ["good"])
+        page = self.report(limited)
+        self.assertIn("idle: the generator was the limit", page.text)
+        self.assertNotIn(("span", {"class": "bad"}), page.tags)
+
+    def test_what_was_expected_and_is_not_there_is_named(self):
+        bind = fixture.ctx()
+        bind["command"][1] = "ctx.bind"
+        self.assertEqual(
+            self.headlines(self.good(), bind, expect=["idle", "ctx.bind", "hop", "ctx.restart.1m", "hop"]),
+            [("bad", "4 of 4 hold, 0 MISSED, 0 not measured"), ("bad", "hop did not run"),
+             ("bad", "ctx.restart.1m did not run")])
+        self.assertIn(("bad", "ctx did not run"), self.headlines(bind, expect=["ctx"]))
+        self.assertEqual(self.headlines(self.good(), expect=["idle"])[1:], [])
+        # None at all.
+        self.assertEqual(self.headlines(expect=["<hop>"])[1:], [("bad", "<hop> did not run")])
+        self.assertEqual(run("report.py", "-o", self.at / "r.html").returncode, 2)
+
+    def test_a_bound_is_missed_only_when_it_is_known(self):
+        for known, holds, word in ((True, True, "1 of 1 hold"), (True, False, "1 MISSED"),
+                                   (False, False, "0 MISSED, 1 not measured"),
+                                   (False, True, "0 MISSED, 1 not measured"),
+                                   (None, False, "1 MISSED")):
+            must = fixture.bound("<= 5", 5, holds) | ({} if known is None else {"known": known})
+            data = fixture.run_of("x", [fixture.figure("x", "u", [1] * 5, must=must)])
+            with self.subTest(known=known, holds=holds):
+                self.assertIn(word, self.report(data).text)
+
+    def test_few_runs_are_told(self):
+        for count, said in ((1, "1 run, fewer than 5"), (4, "4 runs, fewer than 5"), (5, "5 runs")):
+            data = fixture.run_of("x", [fixture.figure("x", "u", [1] * count,
+                                                       must=fixture.bound("<= 5", 5, True))])
+            page = self.report(data)
+            self.assertIn(f"{said}\n", page.text)
+            # Over the bounds, and in the table of all figures.
+            self.assertEqual(page.text.count("fewer than 5"), 2 if count < 5 else 0)
 
     def test_machines_that_differ_are_warned_of(self):
         other = fixture.node()
