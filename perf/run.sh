@@ -21,7 +21,7 @@ use_debian_tools
 declare -A options=(
 	[hop]="--duration 0.2" [counter]="--duration 0.3" [echo]="--duration 0.3" [ctx.bind]=
 	[ctx.restart.1m]= [move]="--repeat 3" [sched.skew_ms]="--repeat 3" [scale]="--repeat 3" [idle]=
-	[search]="--repeat 1 --duration 3" [latency]="--repeat 3 --duration 0.2"
+	[search]="--repeat 1 --duration 2" [latency]="--repeat 3 --duration 0.2"
 	[peers]="--repeat 2 --duration 0.5" [node]="--repeat 2 --duration 0.4"
 	[ctx]= [sched]="--duration 10" [gen]="--duration 0.5" [wire]="--duration 1"
 )

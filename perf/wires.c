@@ -16,6 +16,10 @@
 
 /* Wake-ups that a figure's tail is read from: 100 ms each. */
 #define WAKES_PER_RUN 10
+/* Much longer than a script takes: in all, of a run of idle, and beside each measurement of wire. */
+#define LIMIT_S 60
+#define IDLE_S	20
+#define WIRE_S	20
 
 /* Whether namespaces can be made here; else all of @figure are skipped. */
 static int check_rights(const struct flx_figure *figure, uint32_t count)
@@ -49,10 +53,16 @@ int flx_perf_idle(const struct flx_perf *perf)
 		 .must = "<= 200",
 		 .what = "the same"},
 	};
+	const double limit_s = LIMIT_S + perf->repeat * IDLE_S;
 	char runs[16], wakes[16];
 	const char *const argv[] = {"unshare", "--net", "--mount", "perf/idle.sh", "--runs", runs,
 				    "--count", wakes,	NULL};
-	const struct flx_script script = {.argv = argv, .figure = figures, .count = COUNT(figures)};
+	const struct flx_script script = {
+		.argv = argv,
+		.figure = figures,
+		.count = COUNT(figures),
+		.limit_s = limit_s,
+	};
 	int error = check_rights(figures, COUNT(figures));
 
 	snprintf(runs, sizeof(runs), "%u", perf->repeat);
@@ -73,10 +83,16 @@ int flx_perf_wire(const struct flx_perf *perf)
 		 .must = ">= 0.9 * wire.testpmd.5tswap",
 		 .what = "flx run echo in its place"},
 	};
+	const double limit_s = LIMIT_S + perf->repeat * 2 * (perf->duration_s + WIRE_S);
 	char rounds[16], seconds[16];
 	const char *const argv[] = {"unshare", "--net", "--mount", "perf/wire.sh",
 				    rounds,    seconds, NULL};
-	const struct flx_script script = {.argv = argv, .figure = figures, .count = COUNT(figures)};
+	const struct flx_script script = {
+		.argv = argv,
+		.figure = figures,
+		.count = COUNT(figures),
+		.limit_s = limit_s,
+	};
 	int error = check_rights(figures, COUNT(figures));
 
 	snprintf(rounds, sizeof(rounds), "%u", perf->repeat);
