@@ -5,7 +5,6 @@
  */
 #include "perf/gen.h"
 
-#include <string.h>
 
 #include <rte_ethdev.h>
 #include <rte_mbuf.h>
