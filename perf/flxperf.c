@@ -361,14 +361,10 @@ static int measure(const struct flx_arguments *arguments, char **argv)
 	return write_files(arguments, &results) ? 1 : results.status;
 }
 
-int main(int argc, char **argv)
+static int run(int argc, char **argv, char **words)
 {
-	char **words = calloc((size_t)argc + 1, sizeof(*words)); /* as they were: getopt sorts */
 	struct flx_arguments arguments;
 
-	if (!words)
-		return 1;
-	memcpy(words, argv, (size_t)argc * sizeof(*words));
 	if (flx_arguments_parse(&arguments, argc, argv))
 		return 2;
 	if (arguments.help) {
@@ -383,4 +379,17 @@ int main(int argc, char **argv)
 		execv("/proc/self/exe", words);
 	}
 	return measure(&arguments, words);
+}
+
+int main(int argc, char **argv)
+{
+	char **words = calloc((size_t)argc + 1, sizeof(*words)); /* as they were: getopt sorts */
+	int status;
+
+	if (!words)
+		return 1;
+	memcpy(words, argv, (size_t)argc * sizeof(*words));
+	status = run(argc, argv, words);
+	free(words);
+	return status;
 }
