@@ -16,7 +16,7 @@
  * and retired: it is used again after a grace period, so that a reader that has its number finds
  * nobody else's context there.
  *
- * Cost of the cycle with an increment, per message of a batch of 64: see perf/bench_ctx.c.
+ * Cost of the cycle with an increment, per message of a batch of 64: see perf/bind.c.
  */
 #pragma once
 

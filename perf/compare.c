@@ -12,10 +12,8 @@
 
 #include "fabric/base.h"
 #include "perf/figure.h"
+#include "perf/results.h"
 #include "perf/spread.h"
-
-/* Version of the files: the number behind "flxperf". */
-#define VERSION 1
 
 struct file {
 	const char *path;
@@ -138,11 +136,11 @@ static int file_load(struct file *file, const char *path)
 		flx_error("%s: not a file of flxperf: it has no \"flxperf\" with a version; give "
 			  "one that flxperf --json wrote",
 			  path);
-	else if (json_integer_value(version) != VERSION)
+	else if (json_integer_value(version) != FLX_RESULTS_VERSION)
 		flx_error("%s: version %" JSON_INTEGER_FORMAT
 			  " of flxperf's files, and this reads %d; compare with the flxperf that "
 			  "wrote it",
-			  path, json_integer_value(version), VERSION);
+			  path, json_integer_value(version), FLX_RESULTS_VERSION);
 	else
 		return check_results(file);
 	return -EINVAL;

@@ -5,8 +5,6 @@
 #include <errno.h>
 #include <stdalign.h>
 #include <stdatomic.h>
-#include <stdio.h>
-#include <unistd.h>
 
 #include <rte_cycles.h>
 #include <rte_eal.h>
@@ -16,6 +14,7 @@
 
 #include "fabric/flx.h"
 #include "fabric/topology.h"
+#include "perf/bare_eal.h"
 #include "perf/scenario.h"
 
 #define CORES	  2
@@ -93,27 +92,10 @@ static int find_cpus(uint32_t *cpu)
 
 static int start_eal(void)
 {
-	char prefix[32], lcores[64];
-	char *arguments[] = {"floor",
-			     "--no-huge",
-			     "-m",
-			     "64",
-			     "--no-pci",
-			     "--no-shconf",
-			     "--no-telemetry",
-			     "--main-lcore=2",
-			     "--log-level=*:error",
-			     lcores,
-			     prefix};
 	uint32_t cpu[CORES];
 	int error = find_cpus(cpu);
 
-	if (error)
-		return error;
-	snprintf(prefix, sizeof(prefix), "--file-prefix=floor%d", (int)getpid());
-	snprintf(lcores, sizeof(lcores), "--lcores=2@(%u,%u),0@%u,1@%u", cpu[0], cpu[1], cpu[0],
-		 cpu[1]);
-	return rte_eal_init(sizeof(arguments) / sizeof(arguments[0]), arguments) < 0 ? -EIO : 0;
+	return error ? error : flx_bare_eal_start("floor", 64, cpu, CORES);
 }
 
 static struct rte_ring *make_ring(const char *name)
@@ -144,7 +126,6 @@ static struct flx_sample measure(const struct flx_scenario_conf *conf)
 	atomic_store(&stop, true);
 	rte_eal_mp_wait_lcore();
 	sample.cycles = (double)tsc / (double)taken;
-	sample.per_sec = (double)rte_get_tsc_hz() / sample.cycles;
 	rte_eal_cleanup();
 	return sample;
 }

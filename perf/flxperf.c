@@ -287,14 +287,6 @@ static int write_files(const struct flx_arguments *arguments, const struct flx_r
 	return error;
 }
 
-static double now_s(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
-}
-
 /* Whether frames of @port go over hardware: a PCI device, or the kernel's interface of one. */
 static bool is_nic(const char *port)
 {
@@ -333,7 +325,7 @@ static int measure(const struct flx_arguments *arguments, char **argv)
 		.assert_count = arguments->claim_count,
 	};
 	time_t now = time(NULL);
-	double begun = now_s();
+	double begun = flx_now_s();
 
 	if (!can_write(arguments->json) || !can_write(arguments->csv) ||
 	    !can_write(arguments->perf.svg))
@@ -354,7 +346,7 @@ static int measure(const struct flx_arguments *arguments, char **argv)
 	flx_preflight_print(&preflight, stdout);
 	results.failed = !run_scenario(arguments);
 	results.interrupted = interrupted != 0;
-	results.seconds = now_s() - begun;
+	results.seconds = flx_now_s() - begun;
 	flx_preflight_end(&preflight, stdout);
 	flx_results_judge(&results);
 	flx_results_print(&results, stdout);

@@ -58,9 +58,15 @@ static const struct load counter = {
 	.counted = true,
 };
 
+/* What a process of its own does. */
+struct job {
+	struct flx_trial_conf conf;
+	struct flx_trial trial;
+};
+
 static int run_trial(const void *argument, void *found)
 {
-	const struct flx_load_job *job = argument;
+	const struct job *job = argument;
 	struct flx_trial_bed *bed;
 	int error = flx_trial_open(&bed, &job->conf), closed;
 
@@ -70,11 +76,6 @@ static int run_trial(const void *argument, void *found)
 	((struct flx_trial_found *)found)->latency = NULL;
 	closed = flx_trial_close(bed);
 	return error ? error : closed;
-}
-
-int flx_load_run(const struct flx_load_job *job, struct flx_trial_found *found)
-{
-	return flx_child_run(run_trial, job, found, sizeof(*found));
 }
 
 /* A closed loop over rings loses nothing, and nobody has a reason to answer wrongly. */
@@ -93,7 +94,7 @@ static int saturate(const struct flx_perf *perf, const struct load *load, enum f
 		    uint32_t run)
 {
 	const struct flx_figure *figure = whom == FLX_TRIAL_ITSELF ? &load->alone : &load->figure;
-	const struct flx_load_job job = {
+	const struct job job = {
 		.conf = {.perf = perf,
 			 .whom = whom,
 			 .program = load->program,
@@ -106,7 +107,7 @@ static int saturate(const struct flx_perf *perf, const struct load *load, enum f
 			  .run = run},
 	};
 	struct flx_trial_found found;
-	int error = flx_load_run(&job, &found);
+	int error = flx_child_run(run_trial, &job, &found, sizeof(found));
 
 	if (error == -ENOTSUP)
 		flx_figure_skip(figure, "this machine lacks what is said above");

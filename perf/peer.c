@@ -19,6 +19,7 @@
 
 #include "context-store/arena.h"
 #include "fabric/base.h"
+#include "perf/bare_eal.h"
 #include "pmd-config/eal.h"
 
 #define VALUE_WORDS 8
@@ -85,7 +86,7 @@ static void *lfht_alloc(uint32_t keys, bool huge)
 	lfht->table = cds_lfht_new(buckets, buckets, buckets, 0, NULL);
 	if (lfht->nodes && lfht->table)
 		return lfht;
-	flx_error("bench_ctx: no memory for cds_lfht; give the machine more");
+	flx_error("flxperf: no memory for cds_lfht; give the machine more");
 	lfht_free(lfht);
 	return NULL;
 }
@@ -209,7 +210,7 @@ static void *cuckoo_alloc(uint32_t keys, bool huge)
 	}
 	if (cuckoo->table && cuckoo->values)
 		return cuckoo;
-	flx_error("bench_ctx: no memory for rte_hash; give the machine more");
+	flx_error("flxperf: no memory for rte_hash; give the machine more");
 	cuckoo_free(cuckoo);
 	return NULL;
 }
@@ -265,22 +266,5 @@ const struct flx_peer flx_peer_rte_hash = {
 
 int flx_peers_start(void)
 {
-	char prefix[32];
-	char *arguments[] = {"bench_ctx",
-			     "--no-huge",
-			     "-m",
-			     "64",
-			     "--no-pci",
-			     "--no-shconf",
-			     "--no-telemetry",
-			     "--lcores=0@0",
-			     "--log-level=*:error",
-			     prefix};
-
-	snprintf(prefix, sizeof(prefix), "--file-prefix=ctx%d", getpid());
-	atexit(flx_eal_remove_dir);
-	if (rte_eal_init(sizeof(arguments) / sizeof(arguments[0]), arguments) >= 0)
-		return 0;
-	flx_error("bench_ctx: EAL does not start; see above");
-	return -EIO;
+	return flx_bare_eal_start("ctx", 64, NULL, 0);
 }

@@ -17,6 +17,7 @@
 #include <rte_launch.h>
 
 #include "fabric/base.h"
+#include "perf/bare_eal.h"
 #include "tests/random.h"
 
 #define PORTS  2
@@ -114,31 +115,6 @@ static int work(void *argument)
 }
 
 /* ------------------------------------------------------------------------------------------ set-up */
-
-static int start_eal(const struct flx_dsw_conf *conf)
-{
-	char prefix[32], lcores[96];
-	char *arguments[] = {"dsw",
-			     "--no-huge",
-			     "-m",
-			     "128",
-			     "--no-pci",
-			     "--no-shconf",
-			     "--no-telemetry",
-			     "--main-lcore=" MAIN_LCORE,
-			     "--log-level=*:error",
-			     lcores,
-			     prefix};
-
-	snprintf(prefix, sizeof(prefix), "--file-prefix=dsw%d", (int)getpid());
-	/* Main sleeps nearly always, so it may be where a worker is. */
-	snprintf(lcores, sizeof(lcores), "--lcores=0@%u,1@%u," MAIN_LCORE "@(%u,%u)", conf->cpu[0],
-		 conf->cpu[1], conf->cpu[0], conf->cpu[1]);
-	if (rte_eal_init(sizeof(arguments) / sizeof(arguments[0]), arguments) >= 0)
-		return 0;
-	flx_error("peer_dsw: EAL does not start; what it says above names the cause");
-	return -EIO;
-}
 
 static int make_keys(void)
 {
@@ -301,7 +277,7 @@ static void run(const struct flx_dsw_conf *conf, struct flx_dsw_found *found)
 int flx_peer_dsw(const void *argument, void *found)
 {
 	const struct flx_dsw_conf *conf = argument;
-	int error = start_eal(conf);
+	int error = flx_bare_eal_start("dsw", 128, conf->cpu, PORTS);
 
 	if (error)
 		return error;

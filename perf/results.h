@@ -35,6 +35,9 @@
 
 struct flx_preflight;
 
+/* Of the JSON. */
+#define FLX_RESULTS_VERSION 1
+
 #define FLX_ASSERTS_MAX 64
 
 /* What was asserted on the command line, and what became of it. */

@@ -12,8 +12,6 @@
 #include "perf/preflight_json.h"
 #include "perf/results.h"
 
-#define FLXPERF_VERSION 1
-
 /* ------------------------------------------------------------------------------------------- JSON */
 
 /* JSON is UTF-8; what is not cannot be told, but that it was there. */
@@ -182,7 +180,7 @@ static json_t *describe(const struct flx_results *results)
 
 	return json_pack(
 		"{s:i, s:s, s:o, s:s, s:f, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:b, s:i}",
-		"flxperf", FLXPERF_VERSION, "scenario", results->scenario, "command",
+		"flxperf", FLX_RESULTS_VERSION, "scenario", results->scenario, "command",
 		list_strings(results->command), "started", results->started, "seconds",
 		results->seconds, "environment", flx_preflight_json(results->preflight), "results",
 		list_figures(figures), "skipped", list_skipped(figures), "series",

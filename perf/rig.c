@@ -16,7 +16,8 @@
 /* 512 slices, eight at a time, of workers that nobody has taken a CPU from. */
 #define PLACE_MS 1000
 
-uint32_t flx_rig_owner(const struct flx_rig *rig, uint32_t group, uint32_t index)
+/* The worker that owns client @index's slice of group @group, keyed by the client's address. */
+static uint32_t find_owner(const struct flx_rig *rig, uint32_t group, uint32_t index)
 {
 	rte_be32_t ip = flx_query_ip(index);
 	uint16_t slice = flx_slice_of_key((const uint8_t *)&ip, sizeof(ip));
@@ -32,9 +33,9 @@ static struct flx_pick *make_pick(const struct flx_rig *rig, uint32_t group, con
 	struct flx_pick *pick = NULL;
 
 	for (uint32_t c = 0; c < clients; c++)
-		count[flx_rig_owner(rig, group, c)]++;
+		count[find_owner(rig, group, c)]++;
 	for (uint32_t c = 0; weights && c < clients; c++) {
-		uint32_t owner = flx_rig_owner(rig, group, c);
+		uint32_t owner = find_owner(rig, group, c);
 
 		weights[c] = shares[owner] / count[owner];
 	}

@@ -40,9 +40,6 @@ int flx_rig_start(struct flx_rig *rig, const struct flx_rig_conf *conf);
  */
 int flx_rig_stop(struct flx_rig *rig, uint32_t endless);
 
-/* The worker that owns client @index's slice of group @group, keyed by the client's address. */
-uint32_t flx_rig_owner(const struct flx_rig *rig, uint32_t group, uint32_t index);
-
 /*
  * flx_rig_draw - from now on worker w's part of all requests is as @shares[w], by slices as they are
  * now; all of a worker's clients alike

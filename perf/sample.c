@@ -132,6 +132,14 @@ int flx_samples_digits(double value)
 	return fabs(value) < 10 ? 2 : fabs(value) < 10000 ? 1 : 0;
 }
 
+double flx_now_s(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
+}
+
 double flx_tsc_mhz(void)
 {
 	static double mhz;

@@ -26,7 +26,6 @@ struct flx_sample {
 	int status;	/* 0, or the errno under which the run failed */
 	double cycles;	/* TSC cycles per message: the figure */
 	double client;	/* of these, the load generator's on the same core */
-	double per_sec; /* messages per second */
 };
 
 /*
@@ -52,6 +51,9 @@ double flx_samples_max(const struct flx_samples *samples);
 
 /* Digits behind the point that a figure of that size is printed with. */
 int flx_samples_digits(double value);
+
+/* Seconds of the monotonic clock. */
+double flx_now_s(void);
 
 /* Frequency of the TSC; the first call measures it, for 50 ms. Context: one thread. */
 double flx_tsc_mhz(void);

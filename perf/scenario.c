@@ -114,7 +114,6 @@ static void find_hops(const struct measured *run, uint32_t workers, struct flx_s
 		tsc += run->after.worker_total_tsc[w] - run->before.worker_total_tsc[w];
 	}
 	sample->cycles = (double)tsc / workers / (double)hops;
-	sample->per_sec = (double)rte_get_tsc_hz() / sample->cycles;
 }
 
 struct flx_sample flx_scenario_hop(const void *argument)
@@ -226,7 +225,6 @@ struct flx_sample flx_scenario_counter(const void *argument)
 	measure(run, conf);
 	sample.client = (double)run->client_cycles / (double)run->answers;
 	sample.cycles = (double)run->tsc / (double)run->answers - sample.client;
-	sample.per_sec = (double)run->answers * (double)rte_get_tsc_hz() / (double)run->tsc;
 	sample.status = -flx_rig_stop(&run->rig, 0);
 	return sample;
 }

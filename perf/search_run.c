@@ -82,21 +82,13 @@ static struct {
 	bool limited[TRIALS_MAX]; /* the generator was */
 } run;
 
-static double now_s(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
-}
-
 /* ------------------------------------------------------------------------------------------- trials */
 
 /* Tells of a trial who draws, and who watches; all but its verdict. */
 static void tell_trial(double rate, uint32_t duration_ms, const struct flx_trial_found *found,
 		       uint64_t lost)
 {
-	double at_s = now_s() - run.begun_s;
+	double at_s = flx_now_s() - run.begun_s;
 
 	flx_second_add(&(struct flx_second){
 		.name = "search.ndr",
@@ -229,7 +221,7 @@ static void tell(uint32_t goal)
 	else if (found.lower)
 		printf("%.0f/s do, %.0f/s do not, %.0f/s are answered", found.lower, found.upper,
 		       found.throughput);
-	printf("; %" PRIu32 " trials in %.0f s\n", run.search.count, now_s() - run.begun_s);
+	printf("; %" PRIu32 " trials in %.0f s\n", run.search.count, flx_now_s() - run.begun_s);
 	if (was_limited(found.upper > 0 ? found.upper : found.lower))
 		flx_perf_flag(FLX_PERF_GENERATOR_LIMITED);
 	flx_figure_add(&goals[goal].figure, found.lower);
@@ -276,7 +268,7 @@ static int run_once(const void *argument, void *unused)
 	}
 	(void)unused;
 	run.perf = perf;
-	run.begun_s = now_s();
+	run.begun_s = flx_now_s();
 	error = flx_trial_open(&run.bed, &conf);
 	if (error)
 		return error;

@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "fabric/base.h"
@@ -308,11 +309,15 @@ static int time_all(const void *argument, void *most)
 
 /* ------------------------------------------------------------------------------------------- hlog */
 
-static int write_hlog(const struct flx_perf *perf, const struct offer *offer)
+static int write_hlog(const struct flx_perf *perf, const struct offer *offer, time_t began)
 {
-	char raw[PATH_MAX], log[PATH_MAX], absolute[PATH_MAX], seconds[32];
-	const char *const argv[] = {"node",	 "perf/node/hlog.mjs", "--log", log,	  "--tag",
-				    offer->name, "--duration",	       seconds, absolute, NULL};
+	char raw[PATH_MAX], log[PATH_MAX], absolute[PATH_MAX], seconds[32], start[32];
+	const char *const argv[] = {"node",	  "perf/node/hlog.mjs",
+				    "--log",	  log,
+				    "--tag",	  offer->name,
+				    "--duration", seconds,
+				    "--start",	  start,
+				    absolute,	  NULL};
 	const struct flx_script script = {.argv = argv, .limit_s = HLOG_LIMIT_S};
 	int error;
 
@@ -323,6 +328,7 @@ static int write_hlog(const struct flx_perf *perf, const struct offer *offer)
 		return -errno;
 	}
 	snprintf(log, sizeof(log), "%.*s", (int)(strlen(absolute) - strlen(".raw")), absolute);
+	snprintf(start, sizeof(start), "%lld", (long long)began);
 	snprintf(seconds, sizeof(seconds), "%.3f", perf->duration_s * perf->repeat);
 	error = flx_script_run(&script);
 	if (error)
@@ -335,12 +341,12 @@ static int write_hlog(const struct flx_perf *perf, const struct offer *offer)
 	return error;
 }
 
-static int write_hlogs(const struct flx_perf *perf, const struct offer *offers)
+static int write_hlogs(const struct flx_perf *perf, const struct offer *offers, time_t began)
 {
 	int error = 0;
 
 	for (; perf->hlog && offers->name && !error; offers++)
-		error = write_hlog(perf, offers);
+		error = write_hlog(perf, offers, began);
 	return error;
 }
 
@@ -366,6 +372,7 @@ int flx_perf_latency(const struct flx_perf *perf)
 		.prefix = "latency",
 		.floor = "latency.floor",
 	};
+	time_t began = time(NULL);
 	int error = 0;
 
 	forget_raws(perf, latency_offers);
@@ -381,7 +388,7 @@ int flx_perf_latency(const struct flx_perf *perf)
 		if (!error)
 			error = flx_child_run(time_all, &floor, &unused, sizeof(unused));
 	}
-	return error ? error : write_hlogs(perf, latency_offers);
+	return error ? error : write_hlogs(perf, latency_offers, began);
 }
 
 int flx_perf_gen(const struct flx_perf *perf)
@@ -395,10 +402,11 @@ int flx_perf_gen(const struct flx_perf *perf)
 		.most = perf->rate,
 	};
 	double unused;
+	time_t began = time(NULL);
 	int error = 0;
 
 	forget_raws(perf, gen.offers);
 	for (; gen.run < perf->repeat && !error; gen.run++)
 		error = flx_child_run(time_all, &gen, &unused, sizeof(unused));
-	return error ? error : write_hlogs(perf, gen.offers);
+	return error ? error : write_hlogs(perf, gen.offers, began);
 }

@@ -21,11 +21,15 @@
 #define IDLE_S	20
 #define WIRE_S	20
 
-/* Whether namespaces can be made here; else all of @figure are skipped. */
-static int check_rights(const struct flx_figure *figure, uint32_t count)
+/* Runs a script that makes namespaces; where it cannot, all of @figure are skipped. */
+static int run(const char *const *argv, const struct flx_figure *figure, uint32_t count,
+	       double limit_s)
 {
+	const struct flx_script script = {
+		.argv = argv, .figure = figure, .count = count, .limit_s = limit_s};
+
 	if (geteuid() == 0)
-		return 0;
+		return flx_script_run(&script);
 	for (uint32_t i = 0; i < count; i++)
 		flx_figure_skip(&figure[i],
 				"needs root, for a veth pair in a namespace of its own");
@@ -57,17 +61,10 @@ int flx_perf_idle(const struct flx_perf *perf)
 	char runs[16], wakes[16];
 	const char *const argv[] = {"unshare", "--net", "--mount", "perf/idle.sh", "--runs", runs,
 				    "--count", wakes,	NULL};
-	const struct flx_script script = {
-		.argv = argv,
-		.figure = figures,
-		.count = COUNT(figures),
-		.limit_s = limit_s,
-	};
-	int error = check_rights(figures, COUNT(figures));
 
 	snprintf(runs, sizeof(runs), "%u", perf->repeat);
 	snprintf(wakes, sizeof(wakes), "%u", perf->repeat * WAKES_PER_RUN);
-	return error ? error : flx_script_run(&script);
+	return run(argv, figures, COUNT(figures), limit_s);
 }
 
 int flx_perf_wire(const struct flx_perf *perf)
@@ -87,15 +84,8 @@ int flx_perf_wire(const struct flx_perf *perf)
 	char rounds[16], seconds[16];
 	const char *const argv[] = {"unshare", "--net", "--mount", "perf/wire.sh",
 				    rounds,    seconds, NULL};
-	const struct flx_script script = {
-		.argv = argv,
-		.figure = figures,
-		.count = COUNT(figures),
-		.limit_s = limit_s,
-	};
-	int error = check_rights(figures, COUNT(figures));
 
 	snprintf(rounds, sizeof(rounds), "%u", perf->repeat);
 	snprintf(seconds, sizeof(seconds), "%.2f", perf->duration_s);
-	return error ? error : flx_script_run(&script);
+	return run(argv, figures, COUNT(figures), limit_s);
 }

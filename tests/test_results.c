@@ -7,7 +7,9 @@
 
 #include <errno.h>
 #include <jansson.h>
+#include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -111,6 +113,51 @@ static void test_results_are_judged(void)
 	}
 }
 
+/* What is no number is none of the runs, and fails the whole. */
+static void test_results_of_what_is_no_number_fail(void)
+{
+	struct flx_results results = measure(8);
+
+	flx_figure_add(&hop, 1 / 0.0);
+	flx_figure_add(&hop, 0 / 0.0);
+	CU_ASSERT_EQUAL(flx_figures_find("hop")->samples.count, 3);
+	flx_results_judge(&results);
+	CU_ASSERT_EQUAL(results.status, 1);
+}
+
+/* A bound whose other side is missing is neither held nor missed, and --check wants to know. */
+static void test_results_that_are_not_known_are_not_missed(void)
+{
+	struct flx_results results = begin();
+	char text[2048] = "";
+	FILE *out = fmemopen(text, sizeof(text), "w");
+
+	flx_figure_add(&hop, 8);
+	flx_results_judge(&results);
+	CU_ASSERT_EQUAL(results.status, 0);
+	flx_results_print(&results, out);
+	fclose(out);
+	CU_ASSERT_PTR_NOT_NULL(strstr(text, "must <= 2 * ring: not measured"));
+	CU_ASSERT_PTR_NOT_NULL(strstr(text, "0 of 0 bounds hold, 1 could not be measured"));
+	results.check = true;
+	flx_results_judge(&results);
+	CU_ASSERT_EQUAL(results.status, 1);
+}
+
+/* A reason that is too long ends before a character, not inside of it. */
+static void test_figure_skip_cuts_between_characters(void)
+{
+	char reason[200];
+	size_t room = sizeof(((struct flx_found *)NULL)->skipped) - 1;
+
+	begin();
+	memset(reason, 'x', sizeof(reason));
+	memcpy(&reason[room - 1], "\xc3\xa9", 2); /* half of it would fit */
+	reason[sizeof(reason) - 1] = '\0';
+	flx_figure_skip(&hop, reason);
+	CU_ASSERT_EQUAL(strlen(flx_figures_find("hop")->skipped), room - 1);
+}
+
 static void test_results_are_printed_with_what_they_stand_beside(void)
 {
 	struct flx_results results = measure(9);
@@ -211,6 +258,35 @@ static void test_results_are_written_as_csv(void)
 	CU_ASSERT_PTR_NOT_NULL(strstr(text, "hop,\"cycles\",2,11\n"));
 }
 
+/* A pipe stays one, and a link leads where it led. */
+static void test_results_replace_nothing_but_files(void)
+{
+	struct flx_results results = measure(9);
+	char folder[] = "/tmp/flx-results-XXXXXX", fifo[64], link[64], file[64], text[64] = "";
+	struct stat status;
+	int reader;
+
+	CU_ASSERT_PTR_NOT_NULL_FATAL(mkdtemp(folder));
+	snprintf(fifo, sizeof(fifo), "%s/fifo", folder);
+	snprintf(link, sizeof(link), "%s/link", folder);
+	snprintf(file, sizeof(file), "%s/file", folder);
+	CU_ASSERT_EQUAL_FATAL(mkfifo(fifo, 0600), 0);
+	reader = open(fifo, O_RDWR);
+	CU_ASSERT_EQUAL(flx_results_write_csv(&results, fifo), 0);
+	CU_ASSERT(lstat(fifo, &status) == 0 && S_ISFIFO(status.st_mode));
+	CU_ASSERT(read(reader, text, sizeof(text) - 1) > 0);
+	CU_ASSERT_PTR_NOT_NULL(strstr(text, "name,unit,run,value\n"));
+	close(reader);
+	CU_ASSERT_EQUAL_FATAL(flx_results_write_csv(&results, file), 0);
+	CU_ASSERT_EQUAL_FATAL(symlink(file, link), 0);
+	CU_ASSERT_EQUAL(flx_results_write_json(&results, link), 0);
+	CU_ASSERT(lstat(link, &status) == 0 && S_ISLNK(status.st_mode));
+	unlink(fifo);
+	unlink(link);
+	unlink(file);
+	CU_ASSERT_EQUAL(rmdir(folder), 0); /* nothing else is left there */
+}
+
 /* A directory that is not there: one error, and nothing is left. */
 static void test_results_that_cannot_be_written_are_an_error(void)
 {
@@ -225,6 +301,10 @@ int main(void)
 	static const struct flx_test tests[] = {
 		FLX_TEST(test_figures_of_a_child_that_dies_are_kept),
 		FLX_TEST(test_results_are_judged),
+		FLX_TEST(test_results_of_what_is_no_number_fail),
+		FLX_TEST(test_results_that_are_not_known_are_not_missed),
+		FLX_TEST(test_figure_skip_cuts_between_characters),
+		FLX_TEST(test_results_replace_nothing_but_files),
 		FLX_TEST(test_results_are_printed_with_what_they_stand_beside),
 		FLX_TEST(test_results_are_written_as_json),
 		FLX_TEST(test_results_are_written_as_csv),

@@ -25,6 +25,7 @@ BAD_ARGUMENTS = [
     (("hop", "--rate", "5"), "--rate"),
     (("hop", "--assert", "hop <="), "--assert"),
     (("compare", "one.json"), "two files"),
+    (("hop", "--json", "/nowhere/found.json"), "/nowhere/found.json"),
 ]
 
 
