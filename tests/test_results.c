@@ -271,7 +271,7 @@ static void test_results_replace_nothing_but_files(void)
 	snprintf(link, sizeof(link), "%s/link", folder);
 	snprintf(file, sizeof(file), "%s/file", folder);
 	CU_ASSERT_EQUAL_FATAL(mkfifo(fifo, 0600), 0);
-	reader = open(fifo, O_RDWR);
+	reader = open(fifo, O_RDWR | O_NONBLOCK);
 	CU_ASSERT_EQUAL(flx_results_write_csv(&results, fifo), 0);
 	CU_ASSERT(lstat(fifo, &status) == 0 && S_ISFIFO(status.st_mode));
 	CU_ASSERT(read(reader, text, sizeof(text) - 1) > 0);
